@@ -1,0 +1,138 @@
+package cas
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/cas/rpc"
+)
+
+// Version is the version of the CAS API that this package speaks.
+const Version = "2020-04-07"
+
+// Provider supplies credentials. Its methods are safe for concurrent use.
+type Provider interface {
+	// Credentials returns credentials that are valid at this moment, or an error
+	// that holds no secret.
+	Credentials(ctx context.Context) (rpc.Credentials, error)
+	// Invalidate says that the API refused what Credentials returned.
+	Invalidate()
+}
+
+// Observer learns what a Client does. Its methods are called concurrently and
+// must not block.
+type Observer interface {
+	// RequestDone reports an HTTP request: its action, how long it took, and why
+	// it failed, empty if it did not.
+	RequestDone(action string, took time.Duration, r reason.Reason)
+	// LimiterWaited reports how long a request waited for the rate limiter.
+	LimiterWaited(waited time.Duration)
+}
+
+// Options configure a Client. Every field is required.
+type Options struct {
+	Endpoint          string            // scheme and host
+	RegionID          string            // region of the API
+	Transport         http.RoundTripper // see rpc.NewTransport
+	Provider          Provider
+	Observer          Observer
+	RequestTimeout    time.Duration // of one HTTP request
+	RequestsPerSecond float64       // of the account, fractions allowed
+	Concurrency       int           // requests in flight
+	MaxAttempts       int           // HTTP requests for one call
+	UserAgent         string
+}
+
+// Client reads one account. It is safe for concurrent use.
+type Client struct {
+	rpc      *rpc.Client
+	provider Provider
+	observer Observer
+	attempts int
+	slots    chan struct{}
+	limiter  *rate.Limiter
+	pause    pause
+	decoders decoders
+}
+
+// New returns a Client, or an error when the endpoint cannot be used.
+func New(o Options) (*Client, error) {
+	caller, err := rpc.New(rpc.Options{
+		Endpoint: o.Endpoint, Version: Version, RegionID: o.RegionID,
+		Transport: o.Transport, Timeout: o.RequestTimeout, UserAgent: o.UserAgent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		rpc: caller, provider: o.Provider, observer: o.Observer, attempts: o.MaxAttempts,
+		slots: make(chan struct{}, o.Concurrency),
+		// A burst wider than the requests in flight could not be used; one wider
+		// than a second's calls would double the rate that the API sees.
+		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond),
+			max(1, min(o.Concurrency, int(o.RequestsPerSecond)))),
+	}, nil
+}
+
+// call makes one call of an action, retrying what may be retried. decode runs
+// once for each good answer and starts from nothing each time.
+func (c *Client) call(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) error {
+	for attempt := 1; ; attempt++ {
+		err := c.attempt(ctx, action, params, decode)
+		if err == nil || attempt >= c.attempts || !retryable(err) {
+			return err
+		}
+		delay := backOff(attempt, err)
+		if reason.Of(err) == reason.Throttled {
+			c.pause.until(time.Now().Add(delay))
+		}
+		if !sleep(ctx, delay) {
+			return err // the last failure says more than the deadline does
+		}
+	}
+}
+
+// attempt sends one HTTP request, in its turn.
+func (c *Client) attempt(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) error {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return waitError(ctx)
+	}
+	// In this order: credentials can take long to come, and a signature must not
+	// age in the queue.
+	cred, err := c.provider.Credentials(ctx)
+	if err != nil {
+		return credentialsError(ctx, err)
+	}
+	if err := c.turn(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	err = c.rpc.Call(ctx, cred, action, params, decode)
+	why := reason.Of(err)
+	c.observer.RequestDone(action, time.Since(start), why)
+	if why == reason.Auth {
+		c.provider.Invalidate()
+	}
+	return err
+}
+
+// turn waits for the end of a pause and for the rate limiter.
+func (c *Client) turn(ctx context.Context) error {
+	start := time.Now()
+	defer func() { c.observer.LimiterWaited(time.Since(start)) }()
+	if err := c.pause.wait(ctx); err != nil {
+		return err
+	}
+	if c.limiter.Wait(ctx) != nil {
+		return waitError(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package cas
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// JobStatuses returns the documented statuses of a job, in the order of its life.
+func JobStatuses() []string {
+	return []string{"editing", "pending", "scheduling", "processing", "success", "error"}
+}
+
+// Job is the record of a deployment job. Texts are valid UTF-8 of at most 1 KiB;
+// times are UTC, zero where the API gives none.
+type Job struct {
+	ID                                        int64
+	Name, JobType, CertType                   string
+	Status                                    string // Unknown if the API gives none
+	RolledBack                                bool   // some worker was rolled back
+	Created, Modified, Schedule, Start, Ended time.Time
+}
+
+// Finished reports whether the job has reached a status that it cannot leave.
+// Its workers can still be rolled back.
+func (j *Job) Finished() bool { return j.Status == "success" || j.Status == "error" }
+
+// JobQuery asks for one page of the account's jobs.
+type JobQuery struct {
+	JobType string // only these; empty: all
+	Status  string // only these; empty: all
+	Page    int    // from 1
+	Size    int    // rows asked for
+}
+
+// JobPage is one page of jobs.
+type JobPage struct {
+	Total    int64 // jobs that match the query, as the API counts them
+	ShowSize int64 // rows of a full page, as the API says; 0 if it does not
+	Jobs     []Job
+}
+
+// ListJobs reads one page by ListDeploymentJob.
+func (c *Client) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
+	params := map[string]string{}
+	paging(params, q.Page, q.Size)
+	optional(params, "JobType", q.JobType)
+	optional(params, "Status", q.Status)
+	var page JobPage
+	err := c.call(ctx, "ListDeploymentJob", params, func(body io.Reader) error {
+		page = JobPage{Jobs: make([]Job, 0, q.Size)}
+		return c.decoders.decode(body, func(d *decoder) error {
+			var e envelope
+			err := e.read(d, "Data", func() error {
+				page.Jobs = append(page.Jobs, Job{})
+				return page.Jobs[len(page.Jobs)-1].read(d, nil)
+			})
+			page.Total, page.ShowSize = e.total, e.showSize
+			return err
+		})
+	})
+	if err != nil {
+		return JobPage{}, err
+	}
+	return page, nil
+}
+
+// DescribeJob reads the record of one job by DescribeDeploymentJob.
+func (c *Client) DescribeJob(ctx context.Context, id int64) (Job, error) {
+	var job Job
+	err := c.call(ctx, "DescribeDeploymentJob", jobParam(id), func(body io.Reader) error {
+		job = Job{ID: id}
+		return c.decoders.decode(body, func(d *decoder) error {
+			var e envelope
+			err := job.read(d, &e)
+			if refusal := e.refusal(); refusal != nil {
+				return refusal
+			}
+			if err == nil && job.ID != id {
+				return undocumented("the answer is about job %d", job.ID)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return job, nil
+}
+
+// read reads a record; e receives the fields of an answer that is one by itself.
+func (j *Job) read(d *decoder, e *envelope) error {
+	err := d.object("a job", func() error {
+		var err error
+		switch string(d.Key()) {
+		case "Id":
+			j.ID, err = d.integer("Id of a job")
+		case "Name":
+			j.Name = d.text()
+		case "Status":
+			j.Status = d.knownText()
+		case "JobType":
+			j.JobType = d.knownText()
+		case "CertType":
+			j.CertType = d.knownText()
+		case "Rollback":
+			j.RolledBack = slices.Contains([]string{"1", "true"}, string(d.Scalar()))
+		default:
+			return j.readTime(d, e)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case j.ID <= 0:
+		return undocumented("a job has no id")
+	case j.Status == "":
+		j.Status = Unknown
+	}
+	return nil
+}
+
+func (j *Job) readTime(d *decoder, e *envelope) error {
+	switch string(d.Key()) {
+	case "GmtCreate":
+		j.Created = d.time()
+	case "GmtModified":
+		j.Modified = d.time()
+	case "ScheduleTime":
+		j.Schedule = d.time()
+	case "StartTime":
+		j.Start = d.time()
+	case "EndTime":
+		j.Ended = d.time()
+	default:
+		if e != nil {
+			if known, err := e.field(d); known {
+				return err
+			}
+		}
+		d.Skip()
+	}
+	return nil
+}
+
+func jobParam(id int64) map[string]string {
+	return map[string]string{"JobId": strconv.FormatInt(id, 10)}
+}

@@ -1,0 +1,112 @@
+package cas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/cas/rpc"
+)
+
+const (
+	backOffBase = 500 * time.Millisecond
+	backOffCap  = 30 * time.Second
+)
+
+// retryable reports whether the same call may succeed if it is made again. A
+// nonce that the API has seen counts: the next attempt brings another.
+func retryable(err error) bool {
+	switch reason.Of(err) {
+	case reason.Throttled, reason.ServerError, reason.Network:
+		return true
+	case reason.Timeout:
+		return !errors.Is(err, context.DeadlineExceeded) // then it was the poll's own
+	case reason.Auth:
+		var refused *rpc.Error
+		return errors.As(err, &refused) && refused.Code == "SignatureNonceUsed"
+	default:
+		return false
+	}
+}
+
+// backOff returns how long to wait after an attempt, the first being 1: a random
+// part of an exponentially growing bound, on top of what the server asks for.
+func backOff(attempt int, err error) time.Duration {
+	bound := min(backOffCap, backOffBase<<min(attempt-1, 16))
+	var refused *rpc.Error
+	if errors.As(err, &refused) && refused.RetryAfter > 0 {
+		return refused.RetryAfter + rand.N(backOffBase)
+	}
+	return rand.N(bound)
+}
+
+// sleep waits; false at once when the wait would outlast the context, or as soon
+// as it ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pause holds all calls of an account back after one of them was throttled: the
+// quota is the account's, so what one call was told holds for every other.
+type pause struct {
+	mu  sync.Mutex
+	end time.Time
+}
+
+func (p *pause) until(end time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if end.After(p.end) {
+		p.end = end
+	}
+}
+
+// wait returns when the pause is over, or fails as throttled when it is longer
+// than the context lasts.
+func (p *pause) wait(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		left := time.Until(p.end)
+		p.mu.Unlock()
+		if left <= 0 {
+			return nil
+		}
+		if !sleep(ctx, left) {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return waitError(ctx)
+			}
+			return rpc.NewError(reason.Throttled, "the API asked to wait %v, longer than this poll may take", left.Round(time.Second))
+		}
+	}
+}
+
+// waitError says that a context ended, or would end, before a call's turn came.
+func waitError(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("waiting for a turn to call: %w", context.Canceled)
+	}
+	return fmt.Errorf("waiting for a turn to call: %w", context.DeadlineExceeded)
+}
+
+// credentialsError makes any failure of a provider count as auth, but for the
+// caller's own end.
+func credentialsError(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return waitError(ctx)
+	}
+	return rpc.NewError(reason.Auth, "no credentials: %v", err)
+}
