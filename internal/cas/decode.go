@@ -44,7 +44,7 @@ func (p *decoders) decode(body io.Reader, read func(*decoder) error) error {
 	defer p.pool.Put(d)
 	err := read(d)
 	if syntax := d.Close(); syntax != nil {
-		return rpc.NewError(reason.Decode, "%v", syntax)
+		return undocumented("%w", syntax)
 	}
 	return err
 }
@@ -190,5 +190,5 @@ func (d *decoder) count() int64 {
 }
 
 func undocumented(format string, args ...any) error {
-	return rpc.NewError(reason.Decode, format, args...)
+	return reason.Errorf(reason.Decode, format, args...)
 }

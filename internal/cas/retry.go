@@ -89,7 +89,7 @@ func (p *pause) wait(ctx context.Context) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return waitError(ctx)
 			}
-			return rpc.NewError(reason.Throttled, "the API asked to wait %v, longer than this poll may take", left.Round(time.Second))
+			return reason.Errorf(reason.Throttled, "the API asked to wait %v, longer than this poll may take", left.Round(time.Second))
 		}
 	}
 }
@@ -108,5 +108,5 @@ func credentialsError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return waitError(ctx)
 	}
-	return rpc.NewError(reason.Auth, "no credentials: %v", err)
+	return reason.Errorf(reason.Auth, "no credentials: %w", err)
 }

@@ -7,6 +7,7 @@ package reason
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Reason is why a call or a poll failed. The empty Reason means success.
@@ -51,3 +52,17 @@ func Of(err error) Reason {
 		return ServerError
 	}
 }
+
+// Errorf returns an error with a Reason, formatted as fmt.Errorf does.
+func Errorf(r Reason, format string, args ...any) error {
+	return reasoned{error: fmt.Errorf(format, args...), reason: r}
+}
+
+type reasoned struct {
+	error
+	reason Reason
+}
+
+func (e reasoned) Reason() Reason { return e.reason }
+
+func (e reasoned) Unwrap() error { return errors.Unwrap(e.error) }

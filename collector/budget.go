@@ -1,0 +1,55 @@
+package collector
+
+import "math"
+
+// expect returns how many requests a cycle needs in the long run, by action:
+// the listing, the pages of every job that moves, and those of the finished
+// jobs spread over the resync interval.
+func (p *Poller) expect() map[string]float64 {
+	// A resync is due after nine tenths of its interval in the mean.
+	perCycle := min(1, float64(p.options.PollInterval)/(0.9*float64(p.options.ResyncInterval)))
+	var described, pages float64
+	for _, j := range *p.jobs.Load() {
+		v := j.view.Load()
+		if p.options.Discovery == nil && j.configured {
+			described++
+		}
+		n := float64(len(filters(p.options.Statuses, p.options.Products)))
+		if v.snapshot != nil {
+			n = float64(v.snapshot.pages)
+		}
+		if v.record.known() && v.record.value.Finished() {
+			n *= perCycle
+		}
+		pages += n
+	}
+	return map[string]float64{
+		"ListDeploymentJob":     float64(p.discovery.pages),
+		"DescribeDeploymentJob": described,
+		"ListWorkerResource":    pages,
+	}
+}
+
+// logBudget says what the polling costs when that changed by a quarter, and warns
+// when it is more than the rate limit allows.
+func (p *Poller) logBudget(a *account) {
+	var perCycle float64
+	for _, n := range a.expected {
+		perCycle += n
+	}
+	if perCycle == 0 || math.Abs(perCycle-p.budgeted) < p.budgeted/4 {
+		return
+	}
+	p.budgeted = perCycle
+	allowed := p.options.RateLimit * p.options.PollInterval.Seconds()
+	args := []any{
+		"jobs", len(*p.jobs.Load()), "requests_per_cycle", math.Ceil(perCycle),
+		"requests_per_hour", math.Ceil(perCycle / p.options.PollInterval.Hours()),
+		"allowed_per_cycle", math.Floor(allowed),
+	}
+	if perCycle > allowed {
+		p.options.Logger.Warn("the watched jobs cannot be read within the poll interval at the configured rate", args...)
+		return
+	}
+	p.options.Logger.Info("expected use of the api", args...)
+}

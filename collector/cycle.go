@@ -1,0 +1,167 @@
+package collector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/cas/reason"
+)
+
+// cycle is one pass over the account's jobs.
+type cycle struct {
+	*Poller
+	start  time.Time
+	abort  context.CancelCauseFunc // ends the cycle for all jobs; see hopeless
+	listed map[int64]cas.Job       // nil: there is no listing, or it failed
+	denied sync.Map                // actions of context that this cycle gave up
+
+	mu     sync.Mutex
+	failed int
+}
+
+// hopeless is the cause of a cycle that ended early for all its jobs.
+type hopeless struct{ error }
+
+func (h hopeless) Unwrap() error { return h.error }
+
+// run polls every job once. It reports whether all of it succeeded.
+func (c *cycle) run(ctx context.Context) bool {
+	ctx, c.abort = context.WithCancelCause(ctx)
+	defer c.abort(nil)
+	c.discover(ctx)
+	var due []*job
+	for _, j := range *c.jobs.Load() {
+		if !c.confirm(j) {
+			due = append(due, j)
+		}
+	}
+	c.order(due)
+	group := &errgroup.Group{}
+	group.SetLimit(c.options.Concurrency)
+	for _, j := range due {
+		if time.Since(c.start) > c.budget() {
+			break // the others come first in the next cycle
+		}
+		group.Go(func() error {
+			c.poll(ctx, j)
+			return nil
+		})
+	}
+	_ = group.Wait() // poll keeps its errors
+	return c.failed == 0
+}
+
+// confirm takes what the listing says of a job, and reports whether that leaves
+// nothing to ask the API.
+func (c *cycle) confirm(j *job) bool {
+	record, ok := c.listed[j.id]
+	if !ok {
+		return false
+	}
+	v := *j.view.Load()
+	v.record = datedNow(record, revision{})
+	settled := j.settled(&v, v.record.at, c.options.MaxStaleness, true)
+	if settled {
+		v.Success = v.record.at
+	}
+	complete := v.confirmContext()
+	c.publish(j, &v)
+	return settled && complete
+}
+
+// order sorts jobs for the case that the time does not suffice for all: what
+// fails or moves comes before what is at rest, but not for ever.
+func (c *cycle) order(jobs []*job) {
+	due := make(map[*job]time.Time, len(jobs))
+	for _, j := range jobs {
+		at := j.known
+		if !j.attempted.IsZero() {
+			at = j.attempted
+		}
+		if !j.view.Load().urgent() {
+			at = at.Add(c.options.MaxStaleness)
+		}
+		due[j] = at
+	}
+	slices.SortFunc(jobs, func(a, b *job) int {
+		return cmp.Or(due[a].Compare(due[b]), cmp.Compare(b.id, a.id)) // renewals have the larger ids
+	})
+}
+
+// urgent reports whether the job fails, moves or is not known at all.
+func (v *View) urgent() bool {
+	if v.snapshot != nil && v.snapshot.trouble() || v.Polled && !v.Up {
+		return true
+	}
+	record := &v.record.value
+	return !v.record.known() || !record.Finished() || record.Status == "error" || record.RolledBack
+}
+
+// poll confirms or reads one job and publishes what it found.
+func (c *cycle) poll(ctx context.Context, j *job) {
+	v := *j.view.Load()
+	recordErr := c.refreshRecord(ctx, j, &v)
+	start := time.Now()
+	fresh := v.record.known() && !v.record.at.Before(c.start)
+	if j.settled(&v, start, c.options.MaxStaleness, fresh) {
+		if fresh {
+			v.Success = v.record.at
+		}
+		c.refreshContext(ctx, &v)
+		c.publish(j, &v)
+		return
+	}
+	j.attempted = start
+	snapshot, err := c.sweep(ctx, j.id)
+	if err == nil && snapshot.workers == 0 && reason.Of(recordErr) == reason.NotFound {
+		err = recordErr // the empty list of a job that does not exist says nothing
+	}
+	var end hopeless
+	switch {
+	case err != nil && errors.As(context.Cause(ctx), &end):
+		err = end.error
+	case errors.Is(err, context.Canceled):
+		return // the program ends
+	}
+	c.conclude(j, &v, snapshot, err)
+	if err == nil {
+		j.note(&v, start, c.options.ResyncInterval)
+		c.refreshContext(ctx, &v)
+	}
+	c.publish(j, &v)
+}
+
+// conclude writes the outcome of a sweep into a view.
+func (c *cycle) conclude(j *job, v *View, snapshot *Snapshot, err error) {
+	before := *v
+	v.Polled, v.Up, v.Failure, v.Error = true, err == nil, reason.Of(err), ""
+	if err == nil {
+		v.snapshot, v.Success = snapshot, snapshot.swept
+	} else {
+		v.Error = err.Error()
+		c.fail(err)
+	}
+	if v.Up != before.Up || !before.Polled {
+		v.Since = time.Now()
+	}
+	c.logChange(&before, v)
+}
+
+// fail counts a failed poll. Without valid credentials no other can succeed.
+func (c *cycle) fail(err error) {
+	why := reason.Of(err)
+	c.options.Metrics.failures.WithLabelValues(string(why)).Inc()
+	if why == reason.Auth {
+		c.abort(hopeless{err})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed++
+}

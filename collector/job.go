@@ -1,0 +1,97 @@
+package collector
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/cas/reason"
+)
+
+// job is a watched job. Its view is for readers; the rest belongs to the cycle.
+type job struct {
+	id         int64
+	configured bool
+	view       atomic.Pointer[View]
+
+	known     time.Time // when it was first seen
+	attempted time.Time // when it was last swept, or tried
+	swept     revision  // of the record before the last complete sweep
+	resync    time.Time // when a sweep is due although nothing changed
+}
+
+// View is what is known of a job. It is never written after it is published.
+type View struct {
+	ID       int64
+	Polled   bool          // some poll has ended
+	Up       bool          // the last one succeeded
+	Failure  reason.Reason // why it did not
+	Error    string        // the same in one line, free of secrets
+	Since    time.Time     // when Up last changed
+	Success  time.Time     // when the workers were last confirmed, zero: never
+	snapshot *Snapshot     // nil: never
+
+	record       dated[cas.Job]
+	counts       dated[cas.JobCounts]
+	certificates dated[[]cas.Certificate]
+
+	samples samples
+}
+
+// dated is a fact with the time of its last confirmation; zero: not known.
+type dated[T any] struct {
+	value T
+	read  time.Time
+	at    time.Time
+	of    revision // of the job's record when it was read
+}
+
+func datedNow[T any](value T, of revision) dated[T] {
+	now := time.Now()
+	return dated[T]{value, now, now, of}
+}
+
+func (d *dated[T]) known() bool { return !d.at.IsZero() }
+
+// revision is what of a job's record shows that the job changed.
+type revision struct {
+	status                             string
+	rolledBack                         bool
+	modified, schedule, started, ended time.Time
+}
+
+func revisionOf(job *cas.Job) revision {
+	return revision{job.Status, job.RolledBack, job.Modified, job.Schedule, job.Start, job.Ended}
+}
+
+// granularity is how coarse the API's times are, and how far its clock may be
+// from ours, for a change not to be overlooked.
+const granularity = 2 * time.Second
+
+// settled reports whether the job's workers are known without another sweep: it
+// is finished, and its record says that nothing happened since the last one. An
+// old record serves until what it confirmed is half way to being stale.
+func (j *job) settled(v *View, now time.Time, maxStaleness time.Duration, fresh bool) bool {
+	switch {
+	case v.snapshot == nil, !v.Up, !v.record.known():
+		return false
+	case !v.record.value.Finished(), revisionOf(&v.record.value) != j.swept:
+		return false
+	case !fresh && now.Sub(v.Success) > maxStaleness/2:
+		return false
+	default:
+		return now.Before(j.resync)
+	}
+}
+
+// note remembers a complete sweep that began at start, so that the next cycle
+// can tell whether it still holds.
+func (j *job) note(v *View, start time.Time, resync time.Duration) {
+	j.swept = revision{}
+	// A change in the same instant as the one recorded would not show.
+	if v.record.known() && start.Sub(v.record.value.Modified) >= granularity {
+		j.swept = revisionOf(&v.record.value)
+	}
+	j.resync = start.Add(resync*4/5 + rand.N(resync/5))
+}

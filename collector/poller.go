@@ -1,0 +1,116 @@
+package collector
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+)
+
+// Poller watches one account. Run it once; everything else is safe for
+// concurrent use.
+type Poller struct {
+	options Options
+	jobs    atomic.Pointer[[]*job] // by id
+	table   *table
+	account atomic.Pointer[account]
+	latest  atomic.Pointer[dated[cas.JobCounts]] // of any job: it has the account's quota
+
+	discovery discovery // belongs to the cycle, as does budgeted
+	budgeted  float64
+}
+
+// account is what is known of the account after a cycle. It is never written
+// after it is published.
+type account struct {
+	polled    bool
+	last      time.Time // when the last cycle ended
+	took      time.Duration
+	discovery discovery
+	requests  map[string]float64 // of the last cycle, by action
+	expected  map[string]float64 // of a cycle in the long run, by action
+}
+
+// New returns a Poller. Its configured jobs are visible at once, as not up.
+func New(o Options) *Poller {
+	p := &Poller{options: o, table: newTable(o.Account)}
+	now := time.Now()
+	var jobs []*job
+	for _, id := range o.JobIDs {
+		if o.owns(id) {
+			jobs = append(jobs, newJob(id, true, now))
+		}
+	}
+	p.watch(jobs)
+	for _, j := range jobs {
+		p.publish(j, j.view.Load())
+	}
+	p.account.Store(&account{})
+	return p
+}
+
+// Run polls until ctx ends: at once, then at every interval. A cycle that takes
+// longer than the interval makes the next one wait for the tick after it.
+func (p *Poller) Run(ctx context.Context) {
+	for next := time.Now(); ; {
+		p.Poll(ctx)
+		next = p.nextTick(next)
+		// Jitter keeps exporters that started together from calling together.
+		timer := time.NewTimer(time.Until(next) + rand.N(p.options.PollInterval/10))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// nextTick returns the first tick that is still to come.
+func (p *Poller) nextTick(tick time.Time) time.Time {
+	late := time.Since(tick)
+	skipped := int(late / p.options.PollInterval)
+	if skipped > 0 {
+		p.options.Metrics.skipped.Add(float64(skipped))
+		p.options.Logger.Warn("poll took longer than the interval, ticks were skipped",
+			"poll_seconds", late.Seconds(), "interval_seconds", p.options.PollInterval.Seconds(), "skipped", skipped)
+	}
+	return tick.Add(time.Duration(skipped+1) * p.options.PollInterval)
+}
+
+// Poll runs one cycle and reports whether every job, and the listing, succeeded.
+// It must not be called while another cycle runs.
+func (p *Poller) Poll(ctx context.Context) bool {
+	c := &cycle{Poller: p, start: time.Now()}
+	before := p.options.Metrics.requestsByAction()
+	ok := c.run(ctx)
+	if ctx.Err() != nil {
+		return false
+	}
+	a := &account{
+		polled: true, last: time.Now(), took: time.Since(c.start), discovery: p.discovery,
+		requests: p.options.Metrics.requestsByAction(), expected: p.expect(),
+	}
+	for action, n := range before {
+		a.requests[action] -= n
+	}
+	p.account.Store(a)
+	p.logBudget(a)
+	return ok
+}
+
+// Ready reports whether the first cycle has ended, whatever its outcome.
+func (p *Poller) Ready() bool { return p.account.Load().polled }
+
+// budget is how long a cycle starts sweeps: what it confirmed at its start must
+// not become stale before the next one begins.
+func (p *Poller) budget() time.Duration { return p.options.MaxStaleness / 2 }
+
+// patience is how long a listing of so many pages may take: thrice its time at
+// the configured rate, with as many jobs beside it as are read at once.
+func (p *Poller) patience(pages int) time.Duration {
+	seconds := 3 * float64(pages) * float64(p.options.Concurrency) / p.options.RateLimit
+	return max(p.budget(), time.Duration(min(seconds, (24*time.Hour).Seconds())*float64(time.Second)))
+}

@@ -1,0 +1,143 @@
+package collector
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+)
+
+// groupKey is what workers are counted by.
+type groupKey struct{ product, region, status string }
+
+// group counts the workers of one status in one product and region.
+type group struct {
+	groupKey
+	count  int
+	oldest time.Time // smallest modification time, zero if none is readable
+}
+
+// Snapshot is what one complete sweep of a job saw. It is never written after
+// it is published.
+type Snapshot struct {
+	swept   time.Time    // when the last page had arrived
+	pages   int          // that it took
+	workers int          // distinct workers
+	groups  []group      // by product, region, status; zero-filled
+	failed  []cas.Worker // the oldest failed workers, oldest first
+	omitted int          // failed workers that are not in failed
+
+	filtered bool // only some workers were read, so that workers is not the job's number
+}
+
+// tally collects the rows of one read.
+type tally struct {
+	limit   int // failed workers to keep
+	pages   int
+	workers int
+	groups  map[groupKey]*group
+	failed  newestFirst
+	omitted int
+}
+
+func newTally(limit int) *tally {
+	return &tally{limit: limit, groups: map[groupKey]*group{}}
+}
+
+// add counts a worker, which must be a distinct one.
+func (t *tally) add(w *cas.Worker) {
+	t.workers++
+	t.group(groupKey{w.CloudProduct, w.RegionID, w.Status}).merge(1, w.Modified)
+	if w.Failed() {
+		t.keep(w)
+	}
+}
+
+func (t *tally) group(key groupKey) *group {
+	g, ok := t.groups[key]
+	if !ok {
+		g = &group{groupKey: key}
+		t.groups[key] = g
+	}
+	return g
+}
+
+func (g *group) merge(count int, oldest time.Time) {
+	g.count += count
+	if !oldest.IsZero() && (g.oldest.IsZero() || oldest.Before(g.oldest)) {
+		g.oldest = oldest
+	}
+}
+
+// keep keeps a failed worker if it is among the oldest.
+func (t *tally) keep(w *cas.Worker) {
+	if w.Modified.IsZero() || t.limit == 0 {
+		t.omitted++
+		return
+	}
+	heap.Push(&t.failed, *w)
+	if t.failed.Len() > t.limit {
+		heap.Pop(&t.failed)
+		t.omitted++
+	}
+}
+
+// join adds what another complete read saw of the same job.
+func (t *tally) join(other *tally) {
+	t.pages += other.pages
+	t.workers += other.workers
+	t.omitted += other.omitted
+	for key, g := range other.groups {
+		t.group(key).merge(g.count, g.oldest)
+	}
+	for i := range other.failed {
+		t.keep(&other.failed[i])
+	}
+}
+
+// snapshot ends the tally. For every product and region that the job has, each
+// of statuses is present.
+func (t *tally) snapshot(now time.Time, statuses []string) *Snapshot {
+	seen := make([]groupKey, 0, len(t.groups))
+	for key := range t.groups {
+		seen = append(seen, key)
+	}
+	for _, key := range seen {
+		for _, status := range statuses {
+			t.group(groupKey{key.product, key.region, status})
+		}
+	}
+	s := &Snapshot{swept: now, pages: t.pages, workers: t.workers, failed: t.failed, omitted: t.omitted}
+	for _, g := range t.groups {
+		s.groups = append(s.groups, *g)
+	}
+	slices.SortFunc(s.groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.product, b.product), cmp.Compare(a.region, b.region), cmp.Compare(a.status, b.status))
+	})
+	slices.SortFunc(s.failed, compareAge)
+	return s
+}
+
+// trouble reports whether a worker failed.
+func (s *Snapshot) trouble() bool { return len(s.failed) > 0 || s.omitted > 0 }
+
+// compareAge orders the oldest first; ids make the order the same at each sweep.
+func compareAge(a, b cas.Worker) int {
+	return cmp.Or(a.Modified.Compare(b.Modified), cmp.Compare(a.ID, b.ID))
+}
+
+// newestFirst is a heap whose top is the first to go when there are too many.
+type newestFirst []cas.Worker
+
+func (h newestFirst) Len() int           { return len(h) }
+func (h newestFirst) Less(i, j int) bool { return compareAge(h[i], h[j]) > 0 }
+func (h newestFirst) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *newestFirst) Push(w any)        { *h = append(*h, w.(cas.Worker)) } //nolint:forcetypeassert // only keep pushes
+func (h *newestFirst) Pop() any {
+	last := len(*h) - 1
+	w := (*h)[last]
+	*h = (*h)[:last]
+	return w
+}
