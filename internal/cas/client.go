@@ -56,6 +56,7 @@ type Client struct {
 	attempts int
 	slots    chan struct{}
 	limiter  *rate.Limiter
+	trial    trial
 	pause    pause
 	decoders decoders
 }
@@ -72,6 +73,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		rpc: caller, provider: o.Provider, observer: o.Observer, attempts: o.MaxAttempts,
 		slots: make(chan struct{}, o.Concurrency),
+		trial: trial{turn: make(chan struct{}, 1)},
 		// A burst wider than the requests in flight could not be used; one wider
 		// than a second's calls would double the rate that the API sees.
 		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond),
@@ -98,7 +100,12 @@ func (c *Client) call(ctx context.Context, action string, params map[string]stri
 }
 
 // attempt sends one HTTP request, in its turn.
-func (c *Client) attempt(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) error {
+func (c *Client) attempt(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) (err error) {
+	onTrial, err := c.trial.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { c.trial.leave(onTrial, outcome(ctx, err)) }()
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
@@ -111,7 +118,7 @@ func (c *Client) attempt(ctx context.Context, action string, params map[string]s
 	if err != nil {
 		return credentialsError(ctx, err)
 	}
-	if err := c.turn(ctx); err != nil {
+	if err = c.turn(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
