@@ -1,30 +1,70 @@
 package collector
 
 import (
+	"context"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Collector serves what its Pollers saw. A scrape reads memory only.
-type Collector struct{ pollers []*Poller }
+// atOnce is how many accounts are polled side by side.
+const atOnce = 16
 
-// NewCollector returns a Collector of the accounts' Pollers.
-func NewCollector(pollers ...*Poller) *Collector { return &Collector{pollers: pollers} }
+// Fleet is the accounts of a process: their polls, and a prometheus.Collector of
+// what they saw. A scrape reads memory only.
+type Fleet struct{ pollers []*Poller }
+
+// NewFleet returns a Fleet of at least one Poller.
+func NewFleet(pollers ...*Poller) *Fleet { return &Fleet{pollers: pollers} }
+
+// Run polls all accounts until ctx ends, at most atOnce of them at the same time,
+// their starts spread over a tenth of the interval.
+func (f *Fleet) Run(ctx context.Context) {
+	turn := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i, p := range f.pollers {
+		stagger := p.options.PollInterval / 10 * time.Duration(i) / time.Duration(len(f.pollers))
+		all.Go(func() { p.run(ctx, stagger, turn) })
+	}
+	all.Wait()
+}
+
+// Poll runs one cycle of every account and reports whether all of it succeeded.
+func (f *Fleet) Poll(ctx context.Context) bool {
+	turn := make(chan struct{}, atOnce)
+	ok := make([]bool, len(f.pollers))
+	var all sync.WaitGroup
+	for i, p := range f.pollers {
+		all.Go(func() {
+			turn <- struct{}{}
+			ok[i] = p.Poll(ctx)
+			<-turn
+		})
+	}
+	all.Wait()
+	return !slices.Contains(ok, false)
+}
+
+// Ready reports whether the first cycle of every account has ended.
+func (f *Fleet) Ready() bool {
+	return !slices.ContainsFunc(f.pollers, func(p *Poller) bool { return !p.account.Load().polled })
+}
 
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	t := c.pollers[0].table
+func (f *Fleet) Describe(ch chan<- *prometheus.Desc) {
+	t := f.pollers[0].table
 	for _, desc := range slices.Concat(t.descs, t.accountDescs) {
 		ch <- desc
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+func (f *Fleet) Collect(ch chan<- prometheus.Metric) {
 	now := time.Now()
-	for _, p := range c.pollers {
+	for _, p := range f.pollers {
 		p.table.renderAccount(scrape{Poller: p, account: *p.account.Load(), now: now}, ch)
 		for _, j := range *p.jobs.Load() {
 			v := j.view.Load()
@@ -36,5 +76,22 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 				}
 			}
 		}
+	}
+}
+
+// RegisterProcess registers what is true of the whole process: its shard, and
+// whether it shows a demo.
+func RegisterProcess(registry prometheus.Registerer, shard, totalShards int, demo bool) {
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "shard_info",
+		Help: "Which share of the jobs this process watches, and of how many; the value is 1.",
+	}, []string{"shard", "total_shards"})
+	info.WithLabelValues(strconv.Itoa(shard), strconv.Itoa(totalShards)).Set(1)
+	registry.MustRegister(info)
+	if demo {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "demo",
+			Help: "Present, and 1, when every number comes from the embedded simulator.",
+		}, func() float64 { return 1 }))
 	}
 }

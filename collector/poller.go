@@ -51,20 +51,33 @@ func New(o Options) *Poller {
 	return p
 }
 
-// Run polls until ctx ends: at once, then at every interval. A cycle that takes
-// longer than the interval makes the next one wait for the tick after it.
-func (p *Poller) Run(ctx context.Context) {
-	for next := time.Now(); ; {
-		p.Poll(ctx)
-		next = p.nextTick(next)
-		// Jitter keeps exporters that started together from calling together.
-		timer := time.NewTimer(time.Until(next) + rand.N(p.options.PollInterval/10))
+// run polls until ctx ends: after the stagger, then at every interval. A cycle
+// that takes longer than the interval makes the next one wait for the tick after
+// it. turn bounds how many accounts poll at once.
+func (p *Poller) run(ctx context.Context, stagger time.Duration, turn chan struct{}) {
+	// Jitter keeps exporters that started together from calling together.
+	jitter := time.Duration(0)
+	for next := time.Now().Add(stagger); sleep(ctx, time.Until(next)+jitter); next = p.nextTick(next) {
+		jitter = rand.N(p.options.PollInterval / 10)
 		select {
-		case <-timer.C:
+		case turn <- struct{}{}:
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		}
+		p.Poll(ctx)
+		<-turn
+	}
+}
+
+// sleep waits; false as soon as the context ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -100,9 +113,6 @@ func (p *Poller) Poll(ctx context.Context) bool {
 	p.logBudget(a)
 	return ok
 }
-
-// Ready reports whether the first cycle has ended, whatever its outcome.
-func (p *Poller) Ready() bool { return p.account.Load().polled }
 
 // budget is how long a cycle starts sweeps: what it confirmed at its start must
 // not become stale before the next one begins.

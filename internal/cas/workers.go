@@ -3,7 +3,6 @@ package cas
 import (
 	"context"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
@@ -137,8 +136,19 @@ func (w *Worker) read(d *decoder) error {
 // detail holds a field back that matters only if the worker turns out to have
 // failed: keys come in any order, and most workers did not.
 func (d *decoder) detail() {
-	i := slices.Index([]string{"InstanceId", "ListenerId", "Port", "ResourceDomain", "CertName"}, string(d.Key()))
-	if i < 0 {
+	var i int
+	switch string(d.Key()) {
+	case "InstanceId":
+		i = 0
+	case "ListenerId":
+		i = 1
+	case "Port":
+		i = 2
+	case "ResourceDomain":
+		i = 3
+	case "CertName":
+		i = 4
+	default:
 		d.Skip()
 		return
 	}

@@ -1,7 +1,5 @@
 package jsonstream
 
-import "bytes"
-
 // Kind tells what comes next by its first byte.
 type Kind byte
 
@@ -152,7 +150,7 @@ func (r *Reader) word(word string) []byte {
 func (r *Reader) number() []byte {
 	n := 0
 	for r.pos+n < r.end || r.fill() {
-		if bytes.IndexByte([]byte("0123456789+-.eE"), r.buf[r.pos+n]) < 0 {
+		if !ofNumber(r.buf[r.pos+n]) {
 			break
 		}
 		if n++; n == len(r.buf)/2 {
@@ -166,6 +164,10 @@ func (r *Reader) number() []byte {
 	}
 	r.pos += n
 	return r.buf[r.pos-n : r.pos]
+}
+
+func ofNumber(c byte) bool {
+	return '0' <= c && c <= '9' || c == '-' || c == '.' || c == '+' || c == 'e' || c == 'E'
 }
 
 // validNumber reports whether b is -? (0|[1-9]digits) (.digits)? ([eE][+-]?digits)?
