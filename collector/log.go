@@ -9,7 +9,7 @@ func (p *Poller) logChange(before, v *View) {
 	log := p.options.Logger.With("job_id", v.ID)
 	switch {
 	case v.Up && !before.Polled:
-		log.Info("job is read", "workers", v.snapshot.workers)
+		log.Debug("job is read", "workers", v.snapshot.workers)
 	case v.Up && !before.Up:
 		log.Info("job is read again", "workers", v.snapshot.workers, "failed_seconds", time.Since(before.Since).Seconds())
 	case !v.Up && (before.Up || before.Failure != v.Failure):
