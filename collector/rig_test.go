@@ -1,0 +1,168 @@
+package collector_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// tb is what testing.TB and rapid.T have in common.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// rig is an exporter without its HTTP side on a simulator without a socket, so
+// that it runs in a synctest bubble.
+type rig struct {
+	*collector.Poller
+	sim      *simulator.Simulator
+	registry *prometheus.Registry
+	log      *bytes.Buffer
+	options  collector.Options
+}
+
+type provider struct {
+	cred        rpc.Credentials
+	invalidated int
+}
+
+func (p *provider) Credentials(context.Context) (rpc.Credentials, error) { return p.cred, nil }
+func (p *provider) Invalidate()                                          { p.invalidated++ }
+
+// settings are the defaults of the program, changed by a test.
+type settings struct {
+	cas.Options
+	poller collector.Options
+}
+
+// newRig builds an exporter of sim; change may alter its settings.
+func newRig(t tb, sim *simulator.Simulator, change func(*settings)) *rig {
+	t.Helper()
+	r := &rig{sim: sim, registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
+	s := settings{
+		Options: cas.Options{
+			Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: sim.Transport(),
+			Provider:       &provider{cred: rpc.NewCredentials(simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret, "")},
+			RequestTimeout: 15 * time.Second, RequestsPerSecond: 5, Concurrency: 4, MaxAttempts: 4, UserAgent: "test",
+		},
+		poller: collector.Options{
+			PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
+			PageSize: 50, MaxWorkers: 200_000, FailedLimit: 100, TotalShards: 1,
+			Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		},
+	}
+	if change != nil {
+		change(&s)
+	}
+	s.poller.RateLimit, s.poller.Concurrency = s.RequestsPerSecond, s.Concurrency
+	s.poller.Metrics = collector.NewMetrics(r.registry, s.poller.Account)
+	s.Observer = s.poller.Metrics
+	client, err := cas.New(s.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.poller.API = client
+	r.Poller, r.options = collector.New(s.poller), s.poller
+	r.registry.MustRegister(collector.NewFleet(r.Poller))
+	return r
+}
+
+// expose returns the exposition of the facts, in the text format.
+func (r *rig) expose(t tb) string {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatalf("gather: %v", err)
+	}
+	var text bytes.Buffer
+	for _, family := range families {
+		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text.String()
+}
+
+// value returns the value of a series, which holds all of labels (as name="value"),
+// or "absent". More than one such series is a fault of the test.
+func (r *rig) value(t tb, family string, labels ...string) string {
+	t.Helper()
+	found := r.values(t, family, labels...)
+	switch len(found) {
+	case 0:
+		return "absent"
+	case 1:
+		return found[0]
+	default:
+		t.Fatalf("%s%v: %d series", family, labels, len(found))
+		return ""
+	}
+}
+
+// values returns the values of all series of a family that hold all of labels.
+func (r *rig) values(t tb, name string, labels ...string) []string {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatalf("gather: %v", err)
+	}
+	var found []string
+	for _, family := range families {
+		if family.GetName() != "aliyun_cas_"+name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			var held []string
+			for _, label := range m.GetLabel() {
+				held = append(held, fmt.Sprintf("%s=%q", label.GetName(), label.GetValue()))
+			}
+			if !slices.ContainsFunc(labels, func(label string) bool { return !slices.Contains(held, label) }) {
+				found = append(found, strconv.FormatFloat(m.GetGauge().GetValue()+m.GetCounter().GetValue(), 'f', -1, 64))
+			}
+		}
+	}
+	return found
+}
+
+// recorder records what a transport served, for comparison with what is exported.
+type recorder struct {
+	http.RoundTripper
+	served func(req *http.Request, body []byte)
+}
+
+func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := r.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body, readErr := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	r.served(req, body)
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{readErr}))
+	return resp, nil
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err == nil {
+		return 0, io.EOF
+	}
+	return 0, f.err
+}

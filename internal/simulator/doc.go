@@ -1,0 +1,13 @@
+// Package simulator is an http.Handler that speaks the RPC protocol of Alibaba
+// Cloud Certificate Management Service (CAS, version 2020-04-07), as its API
+// reference describes it, over an estate of deployment jobs held in memory.
+//
+// It verifies what the service verifies: the HMAC-SHA1 signature, the nonce, the
+// timestamp, the parameters; it pages and filters like it, answers with its
+// types and their quirks, and refuses with its error bodies. Faults can be
+// injected by name. The demo estate moves with the clock and is the same for the
+// same seed.
+//
+// It shares no code with the exporter, so that it cannot share its mistakes, and
+// it refuses to know anything of it.
+package simulator

@@ -1,0 +1,135 @@
+package simulator
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Job is a deployment job. A zero time is left out of answers.
+type Job struct {
+	ID                                                                   int64
+	InstanceID, Name, Status, JobType, CertType, CertDomain, ProductName string
+	Created, Modified, Schedule, Start, End                              time.Time
+	Rollback                                                             bool
+	Certificates                                                         []Certificate
+}
+
+// Certificate is one that a job deploys.
+type Certificate struct {
+	ID                  int64
+	Name, CommonName    string
+	NotBefore, NotAfter time.Time
+}
+
+// Worker is a worker task of a job. Empty texts and zero times are left out of
+// answers.
+type Worker struct {
+	ID                                                                  int64
+	Status, CloudProduct, RegionID, CloudRegion, InstanceID, ListenerID string
+	ResourceDomain, CertName                                            string
+	Port                                                                int
+	CertID                                                              int64
+	Created, Modified                                                   time.Time
+}
+
+// estate is a job with its workers, by id.
+type estate struct {
+	job     Job
+	workers []Worker
+}
+
+func (e *estate) find(id int64) (int, bool) {
+	return slices.BinarySearchFunc(e.workers, id, func(w Worker, id int64) int { return cmp.Compare(w.ID, id) })
+}
+
+// PutJob adds or replaces a job with its workers.
+func (s *Simulator) PutJob(job Job, workers []Worker) {
+	workers = slices.Clone(workers)
+	slices.SortFunc(workers, func(a, b Worker) int { return cmp.Compare(a.ID, b.ID) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.jobs[job.ID] = &estate{job, workers}
+}
+
+// DeleteJob removes a job.
+func (s *Simulator) DeleteJob(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.jobs, id)
+}
+
+// UpdateJob changes a job, if there is one.
+func (s *Simulator) UpdateJob(id int64, change func(*Job)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.jobs[id]; e != nil {
+		change(&e.job)
+	}
+}
+
+// PutWorker adds or replaces a worker of a job, if there is the job.
+func (s *Simulator) PutWorker(jobID int64, w Worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.jobs[jobID]
+	if e == nil {
+		return
+	}
+	if i, found := e.find(w.ID); found {
+		e.workers[i] = w
+	} else {
+		e.workers = slices.Insert(e.workers, i, w)
+	}
+}
+
+// DeleteWorker removes a worker, if there is one.
+func (s *Simulator) DeleteWorker(jobID, workerID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.jobs[jobID]; e != nil {
+		if i, found := e.find(workerID); found {
+			e.workers = slices.Delete(e.workers, i, i+1)
+		}
+	}
+}
+
+// UpdateWorker changes a worker, if there is one; its id must stay.
+func (s *Simulator) UpdateWorker(jobID, workerID int64, change func(*Worker)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.jobs[jobID]; e != nil {
+		if i, found := e.find(workerID); found {
+			change(&e.workers[i])
+		}
+	}
+}
+
+// Jobs returns all jobs by id.
+func (s *Simulator) Jobs() []Job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	jobs := make([]Job, 0, len(s.jobs))
+	for _, e := range s.jobs {
+		jobs = append(jobs, e.job)
+	}
+	slices.SortFunc(jobs, func(a, b Job) int { return cmp.Compare(a.ID, b.ID) })
+	return jobs
+}
+
+// Workers returns the workers of a job by id.
+func (s *Simulator) Workers(jobID int64) []Worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.jobs[jobID]; e != nil {
+		return slices.Clone(e.workers)
+	}
+	return nil
+}
+
+// SetQuota sets the deployments that the account bought and used.
+func (s *Simulator) SetQuota(bought, used int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quota = [2]int{bought, used}
+}
