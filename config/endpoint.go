@@ -1,0 +1,53 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// endpoint checks the API's address, or finds it by the region.
+func (l *loader) endpoint() {
+	if l.Endpoint == "" {
+		l.Endpoint = endpointOf(l.RegionId)
+		if l.Endpoint == "" {
+			l.fault("CAS_ENDPOINT", "is empty, and region %s of CAS_REGION_ID has no documented endpoint", quote(l.RegionId))
+		}
+		return
+	}
+	if !strings.Contains(l.Endpoint, "://") {
+		l.Endpoint = "https://" + l.Endpoint
+	}
+	u, err := url.Parse(l.Endpoint)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		l.fault("CAS_ENDPOINT", "is not a URL or a host such as https://cas.aliyuncs.com")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		l.fault("CAS_ENDPOINT", "must be a scheme and a host only")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		l.fault("CAS_ENDPOINT", "must be https:// unless the host is a loopback address: the key would travel in clear text")
+	default:
+		l.Endpoint = u.Scheme + "://" + u.Host
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// endpointOf returns the documented endpoint of a region, empty for none.
+func endpointOf(region string) string {
+	switch {
+	case region == "cn-hangzhou":
+		return "https://cas.aliyuncs.com"
+	case slices.Contains([]string{
+		"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-5", "ap-northeast-1",
+		"ap-south-1", "cn-hongkong", "eu-central-1", "me-east-1",
+	}, region):
+		return "https://cas." + region + ".aliyuncs.com"
+	default:
+		return ""
+	}
+}

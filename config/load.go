@@ -1,0 +1,197 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+const prefix = "CAS"
+
+// Error is everything that is wrong with the settings.
+type Error struct{ Faults []Fault }
+
+// Fault is one mistake: the variable or flag, and what to change.
+type Fault struct{ Name, Problem string }
+
+// Error returns a line for each fault.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.Name + ": " + f.Problem
+	}
+	return strings.Join(lines, "\n")
+}
+
+// loader collects the faults of one Load.
+type loader struct {
+	*Settings
+	faults []Fault
+	flags  map[string]bool // variables that a flag set
+}
+
+func (l *loader) fault(name, format string, args ...any) {
+	if flagName := flagOf(name); l.flags[name] {
+		name = "--" + flagName
+	}
+	l.faults = append(l.faults, Fault{name, fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.Warnings = append(l.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Load reads flags (without the program's name) and the environment. Its error is
+// an *Error.
+func Load(args []string) (*Settings, error) {
+	l := &loader{Settings: &Settings{}, flags: map[string]bool{}}
+	overrides := l.parse(args)
+	if l.Mode == Help || l.Mode == Version {
+		return l.Settings, l.err()
+	}
+	l.environment()
+	l.override(overrides)
+	l.unknown(os.Environ())
+	l.validate()
+	return l.Settings, l.err()
+}
+
+func (l *loader) err() error {
+	if len(l.faults) == 0 {
+		return nil
+	}
+	return &Error{l.faults}
+}
+
+// flagOf returns the flag that overrides a variable, empty for none.
+func flagOf(variable string) string {
+	return map[string]string{
+		"CAS_WEB_LISTEN_ADDRESS": "web.listen-address", "CAS_WEB_CONFIG_FILE": "web.config.file",
+		"CAS_LOG_LEVEL": "log.level", "CAS_LOG_FORMAT": "log.format",
+	}[variable]
+}
+
+// parse reads the flags and returns those that override a variable, by its name.
+func (l *loader) parse(args []string) map[string]string {
+	flags := flag.NewFlagSet("aliyun_cas_exporter", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	overrides := map[string]string{}
+	for _, v := range Table() {
+		if name := flagOf(v.Name); name != "" {
+			flags.Func(name, v.Meaning, func(value string) error {
+				overrides[v.Name] = value
+				return nil
+			})
+		}
+	}
+	flags.BoolVar(&l.Demo, "demo", false, "")
+	modes := []Mode{Once, CheckConfig, Healthcheck, Version}
+	chosen := make([]bool, len(modes))
+	for i, mode := range modes {
+		flags.BoolVar(&chosen[i], string(mode), false, "")
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		l.Mode = Help
+		return nil
+	case err != nil:
+		l.fault("command line", "%v; see --help", err)
+	case flags.NArg() > 0:
+		l.fault("command line", "%s is no flag; see --help", quote(flags.Arg(0)))
+	}
+	for i, mode := range modes {
+		if chosen[i] && l.Mode != Serve {
+			l.fault("command line", "--%s and --%s exclude each other", l.Mode, mode)
+		}
+		if chosen[i] {
+			l.Mode = mode
+		}
+	}
+	return overrides
+}
+
+// environment fills the settings from variables, one by one: envconfig stops at
+// the first that it cannot read.
+func (l *loader) environment() {
+	settings := reflect.ValueOf(l.Settings).Elem()
+	for i, field := range reflect.VisibleFields(settings.Type()) {
+		if field.Tag.Get("ignored") != "" {
+			continue
+		}
+		name := variable(field)
+		// envconfig takes an empty variable for a value; people take it for none.
+		if text, ok := os.LookupEnv(name); ok && strings.TrimSpace(text) == "" {
+			_ = os.Unsetenv(name)
+		} else if ok {
+			_ = os.Setenv(name, strings.TrimSpace(text))
+		}
+		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+		if err := envconfig.Process(prefix, one.Interface()); err != nil {
+			l.fault(name, "%s", unreadable(field, err))
+			continue
+		}
+		settings.Field(i).Set(one.Elem().Field(0))
+	}
+}
+
+func (l *loader) override(overrides map[string]string) {
+	for name, value := range overrides {
+		l.flags[name] = true
+		switch name {
+		case "CAS_WEB_LISTEN_ADDRESS":
+			l.WebListenAddress = value
+		case "CAS_WEB_CONFIG_FILE":
+			l.WebConfigFile = value
+		case "CAS_LOG_FORMAT":
+			l.LogFormat = value
+		case "CAS_LOG_LEVEL":
+			if l.LogLevel.UnmarshalText([]byte(value)) != nil {
+				l.fault(name, "%s is not debug, info, warn or error", quote(value))
+			}
+		}
+	}
+	// A flag replaces its variable, so what is wrong with the variable is no matter.
+	l.faults = slices.DeleteFunc(l.faults, func(f Fault) bool { return l.flags[f.Name] })
+}
+
+// unreadable says what kind of value a variable takes.
+func unreadable(field reflect.StructField, err error) string {
+	value := ""
+	var parse *envconfig.ParseError
+	if errors.As(err, &parse) {
+		value = quote(parse.Value) + " "
+	}
+	switch field.Type.Kind() {
+	case reflect.Float64:
+		return value + "is not a number"
+	case reflect.Bool, reflect.Pointer:
+		return value + "is not true or false"
+	case reflect.Int64:
+		return value + "is not a duration such as 30s, 1h30m or 7d"
+	default:
+		if field.Name == "LogLevel" {
+			return value + "is not debug, info, warn or error"
+		}
+		return value + "is not a whole number"
+	}
+}
+
+// unknown warns about variables of ours that nothing reads. Kubernetes puts such
+// ones into every pod beside a service called cas.
+func (l *loader) unknown(environ []string) {
+	known := Table()
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, prefix+"_") && !slices.ContainsFunc(known, func(v Variable) bool { return v.Name == name }) {
+			l.warn("%s is not a setting of this program", name)
+		}
+	}
+	slices.Sort(l.Warnings)
+}

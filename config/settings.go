@@ -1,0 +1,94 @@
+package config
+
+import (
+	"log/slog"
+	"regexp"
+	"time"
+)
+
+// Mode is what the program was asked to do.
+type Mode string
+
+// The modes, by their flag; Serve has none.
+const (
+	Serve       Mode = ""
+	Once        Mode = "once"
+	CheckConfig Mode = "check-config"
+	Healthcheck Mode = "healthcheck"
+	Version     Mode = "version"
+	Help        Mode = "help"
+)
+
+// Settings are the program's settings. envconfig fills the first part: the name
+// of a variable is the field's in capitals behind CAS_, and the tags hold its
+// default and meaning. Load fills the rest.
+type Settings struct {
+	JobIds              List       `split_words:"true" desc:"comma-separated job ids to watch; with CAS_ACCOUNTS as name/8888"`
+	Discovery           *bool      `split_words:"true" desc:"list the jobs of the account; on when CAS_JOB_IDS is empty; with both, the union is watched"`
+	DiscoveryMaxAge     Duration   `split_words:"true" default:"720h" desc:"ignore finished jobs that were not modified for this long; 0: no limit"`
+	DiscoveryJobTypes   List       `split_words:"true" desc:"list only jobs of these types: user, cloud, trustee"`
+	DiscoveryStatuses   List       `split_words:"true" desc:"list only jobs in these statuses"`
+	DiscoveryNameRegexp string     `split_words:"true" desc:"watch only jobs whose whole name matches"`
+	Statuses            List       `split_words:"true" desc:"watch only workers in these statuses; fewer pages are read"`
+	CloudProducts       List       `split_words:"true" desc:"watch only workers of these products; fewer pages are read"`
+	RegionId            string     `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: ap-southeast-1 for the international site"`
+	Endpoint            string     `split_words:"true" desc:"URL or host of the API; by region if empty; http:// only for a loopback host"`
+	PollInterval        Duration   `split_words:"true" default:"1m" desc:"time between the starts of two poll cycles"`
+	ResyncInterval      Duration   `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed"`
+	MaxStaleness        Duration   `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
+	RequestTimeout      Duration   `split_words:"true" default:"15s" desc:"of one HTTP request"`
+	RequestsPerSecond   float64    `split_words:"true" default:"5" desc:"rate limit for an account; fractions allowed; the API takes 10 of each action from all its clients together"`
+	Concurrency         int        `split_words:"true" default:"4" desc:"requests in flight for an account"`
+	MaxAttempts         int        `split_words:"true" default:"4" desc:"HTTP requests for one call"`
+	PageSize            int        `split_words:"true" default:"50" desc:"rows of a page; the API's maximum is not documented"`
+	MaxWorkersPerJob    int        `split_words:"true" default:"200000" desc:"a larger job fails as limit"`
+	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"failed workers of a job with a series of their own; 0: none"`
+	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first that is configured"`
+	AccessKeyIdFile     string     `split_words:"true" desc:"file with the access key id; read again when it changes"`
+	AccessKeySecretFile string     `split_words:"true" desc:"file with the access key secret; read again when it changes"`
+	SecurityTokenFile   string     `split_words:"true" desc:"file with the security token, if there is one; read again when it changes"`
+	RoleArn             string     `split_words:"true" desc:"assume this RAM role with the credentials above"`
+	RoleExternalId      string     `split_words:"true" desc:"external id for the role"`
+	RoleSessionName     string     `split_words:"true" default:"aliyun_cas_exporter" desc:"session name for the role, and for those of CAS_ACCOUNTS"`
+	Accounts            List       `split_words:"true" desc:"name:role-arn,...: watch these accounts by assuming these roles"`
+	Shard               int        `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name"`
+	TotalShards         int        `split_words:"true" default:"1" desc:"number of shards"`
+	WebListenAddress    string     `split_words:"true" default:":10077" desc:"address to serve on"`
+	WebConfigFile       string     `split_words:"true" desc:"exporter-toolkit's file for TLS, client certificates and basic auth"`
+	WebEnablePprof      bool       `split_words:"true" default:"false" desc:"serve /debug/pprof"`
+	LogLevel            slog.Level `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat           string     `split_words:"true" default:"logfmt" desc:"logfmt or json"`
+
+	Mode     Mode     `ignored:"true"`
+	Demo     bool     `ignored:"true"`
+	Warnings []string `ignored:"true"` // harmless, and worth a look
+
+	Jobs          []JobRef       `ignored:"true"` // of JobIds
+	DiscoveryName *regexp.Regexp `ignored:"true"` // of DiscoveryNameRegexp; nil: any
+	Watched       []Account      `ignored:"true"` // of Accounts; one unnamed account if empty
+	Key           Key            `ignored:"true"` // where credentials come from
+}
+
+// JobRef names a job; Account is empty for the unnamed account.
+type JobRef struct {
+	Account string
+	ID      int64
+}
+
+// Account is an account that is watched by assuming a role.
+type Account struct{ Name, RoleARN, ID string }
+
+// Discover reports whether jobs are listed.
+func (s *Settings) Discover() bool { return *s.Discovery }
+
+// UseDemo points the settings at a simulator with its own key.
+func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
+	s.Endpoint = endpoint
+	s.Key = Key{Source: "env", AccessKeyID: Secret(keyID), AccessKeySecret: Secret(keySecret)}
+}
+
+// Duration is a time.Duration that is also read in Prometheus' notation (7d).
+type Duration time.Duration
+
+// List is a comma-separated list without empty items.
+type List []string

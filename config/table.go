@@ -1,0 +1,90 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+)
+
+// Variable is a row of the table of settings.
+type Variable struct{ Name, Default, Meaning string }
+
+// Table returns all variables in the order in which documents list them.
+func Table() []Variable {
+	var table []Variable
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
+		if field.Tag.Get("ignored") == "" {
+			table = append(table, Variable{variable(field), field.Tag.Get("default"), field.Tag.Get("desc")})
+		}
+	}
+	return table
+}
+
+// variable returns the name of a field's variable, as envconfig forms it.
+func variable(field reflect.StructField) string {
+	var name strings.Builder
+	name.WriteString(prefix)
+	for i, r := range field.Name {
+		if i == 0 || 'A' <= r && r <= 'Z' {
+			name.WriteByte('_')
+		}
+		name.WriteRune(r)
+	}
+	return strings.ToUpper(name.String())
+}
+
+// WriteHelp writes the usage and the table of settings.
+func WriteHelp(w io.Writer) {
+	_, _ = fmt.Fprint(w, `aliyun_cas_exporter watches the certificate deployment jobs of Alibaba Cloud CAS
+and serves what it saw to Prometheus.
+
+Usage: aliyun_cas_exporter [flags]
+
+  --demo                      watch an embedded simulator; needs no credentials
+  --once                      poll once, print the aliyun_cas_* metrics, exit 1 if anything failed
+  --check-config              validate the settings, print what is in force, exit
+  --healthcheck               exit 0 if the exporter on this host answers, else 1
+  --version, --help
+  --web.listen-address=ADDR   overrides CAS_WEB_LISTEN_ADDRESS
+  --web.config.file=FILE      overrides CAS_WEB_CONFIG_FILE
+  --log.level=LEVEL           overrides CAS_LOG_LEVEL
+  --log.format=FORMAT         overrides CAS_LOG_FORMAT
+
+Settings are environment variables; all mistakes are reported at once.
+
+`)
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range Table() {
+		_, _ = fmt.Fprintf(tab, "  %s\t%s\t%s\n", v.Name, v.Default, v.Meaning)
+	}
+	_ = tab.Flush()
+	_, _ = fmt.Fprint(w, `
+Credentials are Alibaba Cloud's own variables: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET,
+ALIBABA_CLOUD_SECURITY_TOKEN; ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN,
+ALIBABA_CLOUD_OIDC_TOKEN_FILE; ALIBABA_CLOUD_ECS_METADATA; ALIBABA_CLOUD_CREDENTIALS_URI;
+ALIBABA_CLOUD_PROFILE. HTTPS_PROXY and NO_PROXY are honoured.
+
+Exit status: 0 stopped by a signal, 1 failure at run time, 2 bad settings.
+`)
+}
+
+// WriteEffective writes what is in force, one setting a line, without secrets.
+func (s *Settings) WriteEffective(w io.Writer) {
+	settings := reflect.ValueOf(s).Elem()
+	for i, field := range reflect.VisibleFields(settings.Type()) {
+		if field.Tag.Get("ignored") != "" {
+			continue
+		}
+		value := settings.Field(i)
+		if value.Kind() == reflect.Pointer {
+			value = value.Elem()
+		}
+		_, _ = fmt.Fprintf(w, "%s=%v\n", variable(field), value.Interface())
+	}
+	_, _ = fmt.Fprintf(w, "# credentials come from: %s\n", s.Key.Source)
+	for _, warning := range s.Warnings {
+		_, _ = fmt.Fprintf(w, "# warning: %s\n", warning)
+	}
+}

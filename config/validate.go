@@ -1,0 +1,212 @@
+package config
+
+import (
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// validate checks what is set and works out what is left open.
+func (l *loader) validate() {
+	l.accounts()
+	l.jobs()
+	l.discovery()
+	l.workers()
+	l.times()
+	l.requests()
+	l.shards()
+	l.web()
+	if l.Demo {
+		return // the simulator has an address and a key of its own
+	}
+	l.endpoint()
+	l.Key = l.key(os.Getenv)
+}
+
+func (l *loader) accounts() {
+	for _, item := range l.Accounts {
+		name, arn, ok := strings.Cut(item, ":")
+		id, isRole := roleAccount(arn)
+		switch {
+		case !ok || !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`).MatchString(name):
+			l.fault("CAS_ACCOUNTS", "%s is not name:role-arn; a name has letters, digits, dots, dashes and underscores", quote(item))
+		case !isRole:
+			l.fault("CAS_ACCOUNTS", "the role of account %s is not like acs:ram::123456789012****:role/name", name)
+		case slices.ContainsFunc(l.Watched, func(a Account) bool { return a.Name == name }):
+			l.fault("CAS_ACCOUNTS", "account %s is named twice", name)
+		default:
+			l.Watched = append(l.Watched, Account{name, arn, id})
+		}
+	}
+	if l.RoleArn != "" {
+		if _, ok := roleAccount(l.RoleArn); !ok {
+			l.fault("CAS_ROLE_ARN", "is not like acs:ram::123456789012****:role/name")
+		}
+	}
+	if len(l.Watched) == 0 {
+		l.Watched = []Account{{}}
+	}
+}
+
+// roleAccount returns the account of a role's ARN.
+func roleAccount(arn string) (id string, ok bool) {
+	m := regexp.MustCompile(`^acs:ram::(\d+):role/\S+$`).FindStringSubmatch(arn)
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+func (l *loader) jobs() {
+	for _, item := range l.JobIds {
+		account, number, named := strings.Cut(item, "/")
+		if !named {
+			account, number = "", item
+		}
+		id, err := strconv.ParseInt(number, 10, 64)
+		switch {
+		case err != nil || id <= 0:
+			l.fault("CAS_JOB_IDS", "%s is not a job id such as 8888", quote(item))
+		case len(l.Accounts) > 0 && !slices.ContainsFunc(l.Watched, func(a Account) bool { return a.Name == account }):
+			l.fault("CAS_JOB_IDS", "%s must be name/id with a name of CAS_ACCOUNTS", quote(item))
+		case len(l.Accounts) == 0 && named:
+			l.fault("CAS_JOB_IDS", "%s names an account, but CAS_ACCOUNTS is empty", quote(item))
+		default:
+			l.Jobs = append(l.Jobs, JobRef{account, id})
+		}
+	}
+}
+
+func (l *loader) discovery() {
+	if l.Discovery == nil {
+		on := len(l.JobIds) == 0
+		l.Discovery = &on
+	}
+	if l.Demo {
+		*l.Discovery = true
+	}
+	if !*l.Discovery && len(l.JobIds) == 0 {
+		l.fault("CAS_DISCOVERY", "is off and CAS_JOB_IDS is empty: there is nothing to watch")
+	}
+	l.oneOf("CAS_DISCOVERY_STATUSES", l.DiscoveryStatuses, "editing", "pending", "scheduling", "processing", "success", "error")
+	for _, t := range l.DiscoveryJobTypes {
+		if !slices.Contains([]string{"user", "cloud", "trustee"}, t) {
+			l.warn("CAS_DISCOVERY_JOB_TYPES: %s is not a documented type of job", quote(t))
+		}
+	}
+	if l.DiscoveryNameRegexp != "" {
+		// Anchored at both ends, as everywhere in Prometheus.
+		re, err := regexp.Compile("^(?:" + l.DiscoveryNameRegexp + ")$")
+		if err != nil {
+			l.fault("CAS_DISCOVERY_NAME_REGEXP", "%v", err)
+		}
+		l.DiscoveryName = re
+	}
+}
+
+func (l *loader) workers() {
+	l.oneOf("CAS_STATUSES", l.Statuses, "editing", "pending", "scheduling", "processing", "success", "error",
+		"rollback", "rollback_success", "rollback_error")
+	l.between("CAS_MAX_WORKERS_PER_JOB", l.MaxWorkersPerJob, 1, 100_000_000)
+	l.between("CAS_FAILED_WORKER_LIMIT", l.FailedWorkerLimit, 0, 1_000_000)
+}
+
+func (l *loader) oneOf(name string, values List, allowed ...string) {
+	for _, value := range values {
+		if !slices.Contains(allowed, value) {
+			l.fault(name, "%s is not one of %s", quote(value), strings.Join(allowed, ", "))
+		}
+	}
+}
+
+func (l *loader) between(name string, n, least, most int) {
+	if n < least || n > most {
+		l.fault(name, "%d is not between %d and %d", n, least, most)
+	}
+}
+
+func (l *loader) times() {
+	if l.DiscoveryMaxAge < 0 {
+		l.fault("CAS_DISCOVERY_MAX_AGE", "%v is negative; 0 means no limit", l.DiscoveryMaxAge)
+	}
+	if l.failed("CAS_POLL_INTERVAL") {
+		return // the others are measured by it
+	}
+	if l.PollInterval < Duration(time.Second) {
+		l.fault("CAS_POLL_INTERVAL", "%v is less than 1s", l.PollInterval)
+	}
+	if l.ResyncInterval < l.PollInterval && !l.failed("CAS_RESYNC_INTERVAL") {
+		l.fault("CAS_RESYNC_INTERVAL", "%v is less than CAS_POLL_INTERVAL (%v)", l.ResyncInterval, l.PollInterval)
+	}
+	if _, set := os.LookupEnv("CAS_MAX_STALENESS"); !set {
+		l.MaxStaleness = max(3*l.PollInterval, Duration(10*time.Minute))
+	} else if l.MaxStaleness < 2*l.PollInterval && !l.failed("CAS_MAX_STALENESS") {
+		l.fault("CAS_MAX_STALENESS", "%v is less than two poll intervals (%v)", l.MaxStaleness, 2*l.PollInterval)
+	}
+}
+
+func (l *loader) failed(name string) bool {
+	return slices.ContainsFunc(l.faults, func(f Fault) bool { return f.Name == name })
+}
+
+func (l *loader) requests() {
+	if !l.failed("CAS_REQUEST_TIMEOUT") && (l.RequestTimeout < Duration(100*time.Millisecond) || l.RequestTimeout > Duration(5*time.Minute)) {
+		l.fault("CAS_REQUEST_TIMEOUT", "%v is not between 100ms and 5m", l.RequestTimeout)
+	}
+	rate := l.RequestsPerSecond
+	switch {
+	case l.failed("CAS_REQUESTS_PER_SECOND"):
+	case math.IsNaN(rate) || rate < 0.001 || rate > 10_000:
+		l.fault("CAS_REQUESTS_PER_SECOND", "%v is not between 0.001 and 10000", rate)
+	case rate > 10:
+		l.warn("CAS_REQUESTS_PER_SECOND: %v is more than the 10 that the API documents for all clients of an account", rate)
+	}
+	for name, n := range map[string]int{
+		"CAS_CONCURRENCY": l.Concurrency, "CAS_MAX_ATTEMPTS": l.MaxAttempts, "CAS_PAGE_SIZE": l.PageSize,
+	} {
+		if !l.failed(name) {
+			l.between(name, n, 1, map[string]int{"CAS_CONCURRENCY": 256, "CAS_MAX_ATTEMPTS": 20, "CAS_PAGE_SIZE": 1000}[name])
+		}
+	}
+}
+
+// shards finds the shard's number where a StatefulSet puts it.
+func (l *loader) shards() {
+	if l.TotalShards < 1 {
+		l.fault("CAS_TOTAL_SHARDS", "%d is less than 1", l.TotalShards)
+		return
+	}
+	if _, set := os.LookupEnv("CAS_SHARD"); !set && l.TotalShards > 1 {
+		pod := os.Getenv("POD_NAME")
+		if pod == "" {
+			pod, _ = os.Hostname()
+		}
+		ordinal, err := strconv.Atoi(pod[strings.LastIndex(pod, "-")+1:])
+		if err != nil {
+			l.fault("CAS_SHARD", "is empty, and neither POD_NAME nor the host name ends with a number")
+			return
+		}
+		l.Shard = ordinal
+	}
+	if l.Shard < 0 || l.Shard >= l.TotalShards {
+		l.fault("CAS_SHARD", "%d is not between 0 and CAS_TOTAL_SHARDS-1 (%d)", l.Shard, l.TotalShards-1)
+	}
+}
+
+func (l *loader) web() {
+	if l.WebConfigFile != "" {
+		if f, err := os.Open(l.WebConfigFile); err != nil {
+			l.fault("CAS_WEB_CONFIG_FILE", "the file cannot be read")
+		} else {
+			_ = f.Close()
+		}
+	}
+	if !strings.Contains(l.WebListenAddress, ":") {
+		l.fault("CAS_WEB_LISTEN_ADDRESS", "%s is not host:port or :port", quote(l.WebListenAddress))
+	}
+	l.oneOf("CAS_LOG_FORMAT", List{l.LogFormat}, "logfmt", "json")
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Decode implements envconfig.Decoder.
+func (d *Duration) Decode(text string) error {
+	if v, err := time.ParseDuration(text); err == nil {
+		*d = Duration(v)
+		return nil
+	}
+	v, err := model.ParseDuration(text)
+	if err != nil {
+		return errors.New("is not a duration such as 30s, 1h30m or 7d")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// String returns the duration without trailing zero units: 1m, not 1m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// Decode implements envconfig.Decoder.
+func (l *List) Decode(text string) error {
+	*l = nil
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(*l, item) {
+			*l = append(*l, item)
+		}
+	}
+	return nil
+}
+
+// String returns the items with commas.
+func (l List) String() string { return strings.Join(l, ",") }
+
+// Secret is a text that cannot be printed: every way of formatting it yields a
+// mask. Convert it to a string where it is used.
+type Secret string
+
+const mask = "[hidden]"
+
+// Format writes the mask, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
+
+// MarshalText returns the mask.
+func (Secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
+
+// LogValue returns the mask.
+func (Secret) LogValue() slog.Value { return slog.StringValue(mask) }
+
+// quote shows a value in a message, shortened.
+func quote(text string) string {
+	if len(text) > 40 {
+		text = strings.ToValidUTF8(text[:40], "") + "..."
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// NewLogger returns a logger that writes logfmt or JSON with times in UTC.
+func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindTime {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+		return a
+	}}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,144 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas/rpc"
+)
+
+const (
+	// fetchTimeout bounds one fetch, whoever waits for it.
+	fetchTimeout = 15 * time.Second
+	// pause is the least time between two fetches.
+	pause = 5 * time.Second
+	// recheck is how long what was read from files holds.
+	recheck = time.Second
+)
+
+// lease is credentials with the time for which they hold; zero: for ever.
+type lease struct {
+	cred    rpc.Credentials
+	expires time.Time
+}
+
+// source fetches credentials.
+type source interface {
+	fetch(ctx context.Context) (lease, error)
+}
+
+// Provider keeps the credentials of one source. It is safe for concurrent use.
+type Provider struct {
+	source source
+	local  bool // the source costs nothing to ask, so it is asked often
+	base   Options
+
+	mu       sync.Mutex
+	lease    lease
+	fetched  time.Time // when lease was fetched
+	tried    time.Time // when a fetch last began
+	refused  bool      // the API refused the lease
+	failure  error     // of the last fetch
+	fetching *fetch
+}
+
+// fetch is a fetch under way.
+type fetch struct {
+	done chan struct{}
+}
+
+// Credentials returns credentials that are valid, fetching them if need be.
+func (p *Provider) Credentials(ctx context.Context) (rpc.Credentials, error) {
+	p.mu.Lock()
+	now := time.Now()
+	if p.due(now) {
+		p.begin(now)
+	}
+	f := p.fetching
+	if f == nil || p.usable(now) && !p.local {
+		defer p.mu.Unlock()
+		return p.result(now)
+	}
+	p.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return rpc.Credentials{}, ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.result(time.Now())
+}
+
+// Invalidate says that the API refused what Credentials returned.
+func (p *Provider) Invalidate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = true
+}
+
+// due reports whether a fetch should begin.
+func (p *Provider) due(now time.Time) bool {
+	switch {
+	case p.fetching != nil:
+		return false
+	case p.local:
+		return now.Sub(p.tried) >= recheck || p.refused
+	case !p.tried.IsZero() && now.Sub(p.tried) < pause:
+		return false
+	case p.refused, p.fetched.IsZero():
+		return true
+	default:
+		return !p.lease.expires.IsZero() && now.After(p.refreshAt())
+	}
+}
+
+// refreshAt returns when a lease has a quarter of its time left, but not more
+// than five minutes.
+func (p *Provider) refreshAt() time.Time {
+	return p.lease.expires.Add(-min(p.lease.expires.Sub(p.fetched)/4, 5*time.Minute))
+}
+
+// usable reports whether there are credentials that have not expired.
+func (p *Provider) usable(now time.Time) bool {
+	return !p.fetched.IsZero() && (p.lease.expires.IsZero() || now.Before(p.lease.expires))
+}
+
+func (p *Provider) result(now time.Time) (rpc.Credentials, error) {
+	switch {
+	case p.usable(now):
+		return p.lease.cred, nil
+	case p.failure != nil:
+		return rpc.Credentials{}, p.failure
+	default:
+		return rpc.Credentials{}, errors.New("the credentials have expired")
+	}
+}
+
+// begin starts a fetch that outlives the caller: others may wait for it.
+func (p *Provider) begin(now time.Time) {
+	f := &fetch{done: make(chan struct{})}
+	p.fetching, p.tried, p.refused = f, now, false
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+		defer cancel()
+		got, err := p.source.fetch(ctx)
+		if err == nil && got.cred.Empty() {
+			err = errors.New("the source gave no access key")
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		defer close(f.done)
+		p.fetching, p.failure = nil, err
+		if err == nil {
+			p.lease, p.fetched = got, time.Now()
+		}
+	}()
+}
+
+// static are credentials that never change.
+type static struct{ cred rpc.Credentials }
+
+func (s static) fetch(context.Context) (lease, error) { return lease{cred: s.cred}, nil }

@@ -1,0 +1,12 @@
+// Package server is the exporter's HTTP side: metrics, health, readiness, the
+// start page and the runbooks, with TLS, client certificates and basic auth by
+// exporter-toolkit.
+//
+// What it promises: concurrent scrapes share one gather; a broken part of the
+// metrics does not take the others away; slow or greedy clients are cut off;
+// texts from the API are escaped, and the pages' Content-Security-Policy allows
+// nothing but their own style.
+//
+// It refuses to know where the numbers come from: it is given a gatherer and a
+// function that tells the state of the jobs.
+package server

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/version"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/config"
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/cas/credentials"
+	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/server"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// newFleet turns the settings into a poller for each account.
+func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (*collector.Fleet, error) {
+	base, err := newProvider(s)
+	if err != nil {
+		return nil, err
+	}
+	var pollers []*collector.Poller
+	for _, account := range s.Watched {
+		provider, log := base, log
+		if account.Name != "" {
+			log = log.With("account", account.Name)
+			provider = base.Assume(credentials.Role{ARN: account.RoleARN, ExternalID: s.RoleExternalId, SessionName: s.RoleSessionName})
+		}
+		metrics := collector.NewMetrics(registry, account.Name)
+		// The quota is the account's, so each shard takes its part.
+		rate := s.RequestsPerSecond / float64(s.TotalShards)
+		client, err := cas.New(cas.Options{
+			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency),
+			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
+			RequestsPerSecond: rate, Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("client of account %q: %w", account.Name, err)
+		}
+		pollers = append(pollers, collector.New(collector.Options{
+			Account: account.Name, AccountID: account.ID, API: client, Metrics: metrics, Logger: log,
+			JobIDs: jobsOf(s, account.Name), Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts,
+			Shard: s.Shard, TotalShards: s.TotalShards,
+			PollInterval: time.Duration(s.PollInterval), ResyncInterval: time.Duration(s.ResyncInterval),
+			MaxStaleness: time.Duration(s.MaxStaleness), RateLimit: rate, PageSize: s.PageSize,
+			Concurrency: s.Concurrency, MaxWorkers: s.MaxWorkersPerJob, FailedLimit: s.FailedWorkerLimit,
+		}))
+	}
+	return collector.NewFleet(pollers...), nil
+}
+
+func newProvider(s *config.Settings) (*credentials.Provider, error) {
+	direct := rpc.NewTransport(1)
+	direct.Proxy = nil
+	k := s.Key
+	return credentials.New(credentials.Options{
+		Source:      k.Source,
+		AccessKeyID: string(k.AccessKeyID), AccessKeySecret: string(k.AccessKeySecret), SecurityToken: string(k.SecurityToken),
+		AccessKeyIDFile: k.AccessKeyIDFile, AccessKeySecretFile: k.AccessKeySecretFile, SecurityTokenFile: k.SecurityTokenFile,
+		OIDCRoleARN: k.OIDCRoleARN, OIDCProviderARN: k.OIDCProviderARN, OIDCTokenFile: k.OIDCTokenFile,
+		ECSRoleName: k.ECSRoleName, URI: string(k.URI),
+		Profile: k.Profile, CLIConfigFile: k.CLIConfigFile, CredentialsFile: k.CredentialsFile,
+		Role:        credentials.Role{ARN: s.RoleArn, ExternalID: s.RoleExternalId, SessionName: s.RoleSessionName},
+		SessionName: s.RoleSessionName, Transport: rpc.NewTransport(1), Direct: direct,
+	})
+}
+
+func userAgent() string { return name + "/" + version.Version }
+
+func jobsOf(s *config.Settings, account string) []int64 {
+	var ids []int64
+	for _, job := range s.Jobs {
+		if job.Account == account {
+			ids = append(ids, job.ID)
+		}
+	}
+	return ids
+}
+
+func discovery(s *config.Settings) *collector.Discovery {
+	if !s.Discover() {
+		return nil
+	}
+	return &collector.Discovery{
+		MaxAge: time.Duration(s.DiscoveryMaxAge), JobTypes: s.DiscoveryJobTypes,
+		Statuses: s.DiscoveryStatuses, Name: s.DiscoveryName,
+	}
+}
+
+// startDemo serves the simulator on loopback and points the settings at it.
+func startDemo(settings *config.Settings, log *slog.Logger) (stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
+	if err != nil {
+		return nil, err
+	}
+	api := &http.Server{Handler: simulator.Demo(1, time.Now), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = api.Serve(listener) }()
+	settings.UseDemo("http://"+listener.Addr().String(), simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret)
+	log.Warn("demo mode: every number comes from an embedded simulator, none from Alibaba Cloud")
+	return func() { _ = api.Close() }, nil
+}
+
+// status tells the start page what the pollers know.
+func status(fleet *collector.Fleet, demo bool) server.Status {
+	page := server.Status{Version: version.Version, Demo: demo}
+	for _, a := range fleet.States() {
+		account := server.Account{Name: a.Name, Polled: a.Polled, LastPoll: a.LastPoll, Discovery: a.ListingError}
+		for _, j := range a.Jobs {
+			job := server.Job{
+				ID: j.ID, Name: j.Name, Status: j.Status, Polled: j.Polled, Up: j.Up,
+				Reason: string(j.Failure), Error: j.Error, Confirmed: j.Success, Stale: j.Stale,
+			}
+			for _, c := range j.Workers {
+				job.Workers = append(job.Workers, server.Count(c))
+			}
+			account.Jobs = append(account.Jobs, job)
+		}
+		page.Accounts = append(page.Accounts, account)
+	}
+	return page
+}
+
+// healthcheck asks the exporter on this host whether it is alive, for images
+// without a shell.
+func healthcheck(ctx context.Context, s *config.Settings, stderr io.Writer) int {
+	_, port, _ := strings.Cut(s.WebListenAddress[strings.LastIndex(s.WebListenAddress, ":"):], ":")
+	address := net.JoinHostPort("127.0.0.1", port)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if s.WebConfigFile != "" {
+		// TLS or a password may stand before the page; that someone listens must do.
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			_, _ = fmt.Fprintln(stderr, "unhealthy: nothing listens on", address)
+			return exitFailed
+		}
+		_ = conn.Close()
+		return exitOK
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody)
+	if err != nil {
+		return exitFailed
+	}
+	resp, err := (&http.Client{}).Do(req)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "unhealthy:", address, "does not answer")
+		return exitFailed
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		_, _ = fmt.Fprintln(stderr, "unhealthy: status", resp.StatusCode)
+		return exitFailed
+	}
+	return exitOK
+}
