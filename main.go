@@ -59,7 +59,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case config.CheckConfig:
 		settings.WriteEffective(stdout)
 		return exitOK
+	default:
+		return work(ctx, settings, stdout, stderr)
 	}
+}
+
+// work serves, or polls once.
+func work(ctx context.Context, settings *config.Settings, stdout, stderr io.Writer) int {
 	log := config.NewLogger(stderr, settings.LogLevel, settings.LogFormat)
 	for _, warning := range settings.Warnings {
 		log.Warn("setting to look at", "warning", warning)

@@ -30,9 +30,9 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 	}
 	var pollers []*collector.Poller
 	for _, account := range s.Watched {
-		provider, log := base, log
+		provider, accountLog := base, log
 		if account.Name != "" {
-			log = log.With("account", account.Name)
+			accountLog = log.With("account", account.Name)
 			provider = base.Assume(credentials.Role{ARN: account.RoleARN, ExternalID: s.RoleExternalId, SessionName: s.RoleSessionName})
 		}
 		metrics := collector.NewMetrics(registry, account.Name)
@@ -47,7 +47,7 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 			return nil, fmt.Errorf("client of account %q: %w", account.Name, err)
 		}
 		pollers = append(pollers, collector.New(collector.Options{
-			Account: account.Name, AccountID: account.ID, API: client, Metrics: metrics, Logger: log,
+			Account: account.Name, AccountID: account.ID, API: client, Metrics: metrics, Logger: accountLog,
 			JobIDs: jobsOf(s, account.Name), Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts,
 			Shard: s.Shard, TotalShards: s.TotalShards,
 			PollInterval: time.Duration(s.PollInterval), ResyncInterval: time.Duration(s.ResyncInterval),
@@ -146,11 +146,11 @@ func healthcheck(ctx context.Context, s *config.Settings, stderr io.Writer) int 
 		_ = conn.Close()
 		return exitOK
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody) //nolint:gosec // it is this host
 	if err != nil {
 		return exitFailed
 	}
-	resp, err := (&http.Client{}).Do(req)
+	resp, err := (&http.Client{}).Do(req) //nolint:gosec // it is this host
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "unhealthy:", address, "does not answer")
 		return exitFailed

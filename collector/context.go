@@ -94,6 +94,7 @@ func ask(ctx context.Context, c *cycle, action string, call func() error) error 
 	switch reason.Of(err) {
 	case reason.Auth, reason.Forbidden, reason.BadRequest:
 		c.denied.Store(action, err)
+	default: // may be another job's luck
 	}
 	if reason.Of(err) == reason.Auth && !errors.Is(context.Cause(ctx), context.Canceled) {
 		c.abort(hopeless{err})

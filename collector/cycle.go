@@ -130,7 +130,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 	case errors.Is(err, context.Canceled):
 		return // the program ends
 	}
-	c.conclude(j, &v, snapshot, err)
+	c.conclude(&v, snapshot, err)
 	if err == nil {
 		j.note(&v, start, c.options.ResyncInterval)
 		c.refreshContext(ctx, &v)
@@ -139,7 +139,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 }
 
 // conclude writes the outcome of a sweep into a view.
-func (c *cycle) conclude(j *job, v *View, snapshot *Snapshot, err error) {
+func (c *cycle) conclude(v *View, snapshot *Snapshot, err error) {
 	before := *v
 	v.Polled, v.Up, v.Failure, v.Error = true, err == nil, reason.Of(err), ""
 	if err == nil {

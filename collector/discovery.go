@@ -71,10 +71,10 @@ func (c *cycle) readJobs(ctx context.Context, jobType, status string) (jobs []ca
 		size: c.options.PageSize, concurrency: c.options.Concurrency, limit: maxJobs,
 		id: func(j *cas.Job) int64 { return j.ID }, patience: c.patience,
 		fetch: func(ctx context.Context, n int) (page[cas.Job], error) {
-			answer, err := c.options.API.ListJobs(ctx, cas.JobQuery{
+			answer, failure := c.options.API.ListJobs(ctx, cas.JobQuery{
 				JobType: jobType, Status: status, Page: n, Size: c.options.PageSize,
 			})
-			return page[cas.Job]{rows: answer.Jobs, total: answer.Total, showSize: answer.ShowSize}, err
+			return page[cas.Job]{rows: answer.Jobs, total: answer.Total, showSize: answer.ShowSize}, failure
 		},
 	}
 	pages, err = readComplete(ctx, read, func() func(*cas.Job) {

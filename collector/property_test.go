@@ -88,11 +88,12 @@ type read struct {
 }
 
 type served struct {
-	Id                             json.Number //nolint:revive // the API's name
+	Id                             json.Number
 	Status, CloudProduct, RegionId string
 }
 
 func newWorld(t *testing.T, rt *rapid.T) *world {
+	t.Helper()
 	w := &world{
 		statuses: []string{"editing", "pending", "processing", "success", "error", "rollback", "rollback_error", "invented"},
 		products: []string{"SLB", "CDN", "webHosting"}, regions: []string{"cn-hangzhou", "eu-central-1", ""},

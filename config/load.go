@@ -164,8 +164,7 @@ func (l *loader) override(overrides map[string]string) {
 // unreadable says what kind of value a variable takes.
 func unreadable(field reflect.StructField, err error) string {
 	value := ""
-	var parse *envconfig.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
 		value = quote(parse.Value) + " "
 	}
 	switch field.Type.Kind() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"testing"
@@ -46,16 +47,14 @@ func samplePage(tb testing.TB, rows int) []byte {
 	var page map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	if err := decoder.Decode(&page); err != nil {
+	if err = decoder.Decode(&page); err != nil {
 		tb.Fatal(err)
 	}
 	row := page["Data"].([]any)[0].(map[string]any)
 	data := make([]any, rows)
 	for i := range data {
 		other := map[string]any{}
-		for key, value := range row {
-			other[key] = value
-		}
+		maps.Copy(other, row)
 		other["Id"], other["Status"] = 22487+i, []string{"success", "success", "success", "error", "processing"}[i%5]
 		data[i] = other
 	}

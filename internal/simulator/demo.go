@@ -31,9 +31,16 @@ type place struct{ product, region, instance string }
 
 func places() []place {
 	return []place{
-		{"SLB", "cn-hangzhou", "lb-bp1"}, {"SLB", "cn-shanghai", "lb-uf6"}, {"ALB", "cn-hangzhou", "alb-8rl"},
-		{"NLB", "ap-southeast-1", "nlb-t4n"}, {"CDN", "", ""}, {"DCDN", "", ""}, {"WAF", "cn-hangzhou", ""},
-		{"OSS", "eu-central-1", ""}, {"FC", "cn-beijing", ""}, {"APIGateway", "cn-shenzhen", ""},
+		{"SLB", "cn-hangzhou", "lb-bp1"},
+		{"SLB", "cn-shanghai", "lb-uf6"},
+		{"ALB", "cn-hangzhou", "alb-8rl"},
+		{"NLB", "ap-southeast-1", "nlb-t4n"},
+		{"CDN", "", ""},
+		{"DCDN", "", ""},
+		{"WAF", "cn-hangzhou", ""},
+		{"OSS", "eu-central-1", ""},
+		{"FC", "cn-beijing", ""},
+		{"APIGateway", "cn-shenzhen", ""},
 	}
 }
 

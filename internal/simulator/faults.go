@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,9 +104,7 @@ func (i *injected) take(call Call) *fault {
 func faults() map[string]fault {
 	all := map[string]fault{}
 	for _, group := range []map[string]fault{refusals(), broken(), pages(), rows()} {
-		for name, f := range group {
-			all[name] = f
-		}
+		maps.Copy(all, group)
 	}
 	return all
 }

@@ -31,45 +31,17 @@ func broken() map[string]fault {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(`{"Total":1,"Data":[{"Id":1,`))
 		}),
-		"slow-headers": handler("no answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
-		"slow-body": handler("one byte a second", func(w http.ResponseWriter, r *http.Request) {
-			for wait(r, time.Second) {
-				if _, err := w.Write([]byte(" ")); err != nil {
-					return
-				}
-				if f, ok := w.(http.Flusher); ok {
-					f.Flush()
-				}
-			}
-		}),
+		"slow-headers":   handler("no answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+		"slow-body":      handler("one byte a second", trickle),
 		"endless-body":   handler("a body without end", endless(nil, []byte(" "))),
 		"endless-rows":   handler("rows without end", endless([]byte(`{"Total":1,"Data":[`), []byte(`{"Id":1,"Status":"error","CloudProduct":"SLB"},`))),
 		"endless-string": handler("a string without end", endless([]byte(`{"Total":1,"Data":[{"Id":1,"CertName":"`), []byte("A"))),
-		"oversized-body": handler("100 MB of rows", func(w http.ResponseWriter, _ *http.Request) {
-			row := []byte(`{"Id":1,"Status":"success","CloudProduct":"SLB","RegionId":"cn-hangzhou"},`)
-			_, _ = w.Write([]byte(`{"Total":1,"Data":[`))
-			for range 100_000_000/(len(row)*1000) + 1 {
-				if _, err := w.Write(bytes.Repeat(row, 1000)); err != nil {
-					return
-				}
-			}
-			_, _ = w.Write([]byte(`{"Id":1}]}`))
-		}),
-		"deep-json": raw("100,000 nested lists", 200, js, `{"Total":0,"x":`+strings.Repeat("[", 100_000)),
-		"gzip-bomb": handler("1 GB of spaces in 1 MB of gzip", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Encoding", "gzip")
-			zip := gzip.NewWriter(w)
-			spaces := bytes.Repeat([]byte(" "), 1<<20)
-			for range 1000 {
-				if _, err := zip.Write(spaces); err != nil {
-					return
-				}
-			}
-			_ = zip.Close()
-		}),
-		"cut-json": {does: "the text ends early in a whole body", text: func(b []byte) []byte { return b[:len(b)/2] }},
-		"trailing": {does: "text after the answer", text: func(b []byte) []byte { return append(b, "{}"...) }},
-		"bom":      {does: "a byte order mark before the answer", text: func(b []byte) []byte { return append([]byte("\xef\xbb\xbf"), b...) }},
+		"oversized-body": handler("100 MB of rows", oversized),
+		"deep-json":      raw("100,000 nested lists", 200, js, `{"Total":0,"x":`+strings.Repeat("[", 100_000)),
+		"gzip-bomb":      handler("1 GB of spaces in 1 MB of gzip", bomb),
+		"cut-json":       {does: "the text ends early in a whole body", text: func(b []byte) []byte { return b[:len(b)/2] }},
+		"trailing":       {does: "text after the answer", text: func(b []byte) []byte { return append(b, "{}"...) }},
+		"bom":            {does: "a byte order mark before the answer", text: func(b []byte) []byte { return append([]byte("\xef\xbb\xbf"), b...) }},
 		"lowercase-keys": {does: "keys in lower case", text: func(b []byte) []byte {
 			return bytes.ReplaceAll(b, []byte("Total"), []byte("total"))
 		}},
@@ -84,4 +56,35 @@ func endless(first, again []byte) http.HandlerFunc {
 			_, err = w.Write(chunk)
 		}
 	}
+}
+
+func trickle(w http.ResponseWriter, r *http.Request) {
+	for wait(r, time.Second) {
+		if _, err := w.Write([]byte(" ")); err != nil {
+			return
+		}
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+		}
+	}
+}
+
+func oversized(w http.ResponseWriter, _ *http.Request) {
+	row := []byte(`{"Id":1,"Status":"success","CloudProduct":"SLB","RegionId":"cn-hangzhou"},`)
+	_, err := w.Write([]byte(`{"Total":1,"Data":[`))
+	for n := 0; n < 100_000_000 && err == nil; n += 1000 * len(row) {
+		_, err = w.Write(bytes.Repeat(row, 1000))
+	}
+	_, _ = w.Write([]byte(`{"Id":1}]}`))
+}
+
+func bomb(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Encoding", "gzip")
+	zip := gzip.NewWriter(w)
+	spaces := bytes.Repeat([]byte(" "), 1<<20)
+	var err error
+	for n := 0; n < 1000 && err == nil; n++ {
+		_, err = zip.Write(spaces)
+	}
+	_ = zip.Close()
 }

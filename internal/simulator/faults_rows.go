@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"strings"
@@ -30,9 +31,7 @@ func pages() map[string]fault {
 	asked := func(does string, change func(url.Values)) fault {
 		return fault{does: does, request: func(form url.Values) url.Values {
 			changed := url.Values{}
-			for name, values := range form {
-				changed[name] = values
-			}
+			maps.Copy(changed, form)
 			change(changed)
 			return changed
 		}}

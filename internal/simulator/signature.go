@@ -20,6 +20,31 @@ type key struct{ id, secret, token string }
 
 // verify checks what the gateway checks before it looks at the action.
 func (s *Simulator) verify(r *http.Request) *refusal {
+	if problem := checkForm(r); problem != nil {
+		return problem
+	}
+	form := r.Form
+	if problem := checkTime(form.Get("Timestamp"), s.options.Now()); problem != nil {
+		return problem
+	}
+	s.mu.Lock()
+	k := s.key
+	s.mu.Unlock()
+	switch text := StringToSign(r.Method, form); {
+	case form.Get("AccessKeyId") != k.id:
+		return &refusal{404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."}
+	case form.Get("SecurityToken") != k.token:
+		return &refusal{400, "InvalidSecurityToken.MismatchWithAccessKey", "The security token does not belong to the access key."}
+	case !hmac.Equal([]byte(Sign(text, k.secret)), []byte(form.Get("Signature"))):
+		return &refusal{400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation. server string to sign is:" + text}
+	case !s.nonces.use(form.Get("SignatureNonce"), s.options.Now()):
+		return &refusal{400, "SignatureNonceUsed", "The request signature nonce has been used."}
+	}
+	return nil
+}
+
+// checkForm checks that the request is a well-formed call.
+func checkForm(r *http.Request) *refusal {
 	form := r.Form
 	for name, values := range form {
 		if len(values) > 1 {
@@ -39,25 +64,6 @@ func (s *Simulator) verify(r *http.Request) *refusal {
 	}
 	if format := form.Get("Format"); format != "" && !strings.EqualFold(format, "json") {
 		return &refusal{400, "InvalidParameter.Format", "The format is not supported."}
-	}
-	s.mu.Lock()
-	k := s.key
-	s.mu.Unlock()
-	if problem := checkTime(form.Get("Timestamp"), s.options.Now()); problem != nil {
-		return problem
-	}
-	switch {
-	case form.Get("AccessKeyId") != k.id:
-		return &refusal{404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."}
-	case form.Get("SecurityToken") != k.token:
-		return &refusal{400, "InvalidSecurityToken.MismatchWithAccessKey", "The security token does not belong to the access key."}
-	}
-	text := StringToSign(r.Method, form)
-	if !hmac.Equal([]byte(Sign(text, k.secret)), []byte(form.Get("Signature"))) {
-		return &refusal{400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation. server string to sign is:" + text}
-	}
-	if !s.nonces.use(form.Get("SignatureNonce"), s.options.Now()) {
-		return &refusal{400, "SignatureNonceUsed", "The request signature nonce has been used."}
 	}
 	return nil
 }

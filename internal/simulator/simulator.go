@@ -11,7 +11,7 @@ import (
 // The credentials that the simulator takes unless told otherwise.
 const (
 	DemoAccessKeyID     = "DEMO-ACCESS-KEY-ID"
-	DemoAccessKeySecret = "DEMO-ACCESS-KEY-SECRET" //nolint:gosec // the key of a simulator opens nothing
+	DemoAccessKeySecret = "DEMO-ACCESS-KEY-SECRET"
 )
 
 // Options configure a Simulator; the zero value is usable.

@@ -54,7 +54,7 @@ func (p *Provider) Credentials(ctx context.Context) (rpc.Credentials, error) {
 	p.mu.Lock()
 	now := time.Now()
 	if p.due(now) {
-		p.begin(now)
+		p.begin(now) //nolint:contextcheck // a fetch outlives the caller: others wait for it
 	}
 	f := p.fetching
 	if f == nil || p.usable(now) && !p.local {

@@ -1,5 +1,7 @@
 package jsonstream
 
+import "strings"
+
 // Kind tells what comes next by its first byte.
 type Kind byte
 
@@ -172,31 +174,38 @@ func ofNumber(c byte) bool {
 
 // validNumber reports whether b is -? (0|[1-9]digits) (.digits)? ([eE][+-]?digits)?
 func validNumber(b []byte) bool {
-	digits := func() bool {
-		n := 0
-		for n < len(b) && '0' <= b[n] && b[n] <= '9' {
-			n++
-		}
-		b = b[n:]
-		return n > 0
-	}
-	if len(b) > 0 && b[0] == '-' {
-		b = b[1:]
-	}
-	leadingZero := len(b) > 1 && b[0] == '0' && '0' <= b[1] && b[1] <= '9'
-	if leadingZero || !digits() {
+	b = optional(b, "-")
+	whole := b
+	b, ok := digits(b)
+	if !ok || whole[0] == '0' && len(whole)-len(b) > 1 {
 		return false
 	}
-	if len(b) > 0 && b[0] == '.' {
-		if b = b[1:]; !digits() {
+	if rest := optional(b, "."); len(rest) < len(b) {
+		if b, ok = digits(rest); !ok {
 			return false
 		}
 	}
-	if len(b) > 0 && (b[0] == 'e' || b[0] == 'E') {
-		if b = b[1:]; len(b) > 0 && (b[0] == '+' || b[0] == '-') {
-			b = b[1:]
+	if rest := optional(b, "eE"); len(rest) < len(b) {
+		if b, ok = digits(optional(rest, "+-")); !ok {
+			return false
 		}
-		return digits() && len(b) == 0
 	}
 	return len(b) == 0
+}
+
+// optional returns b without its first byte if that is one of bytes.
+func optional(b []byte, bytes string) []byte {
+	if len(b) > 0 && strings.IndexByte(bytes, b[0]) >= 0 {
+		return b[1:]
+	}
+	return b
+}
+
+// digits returns b without its leading digits, of which there must be one.
+func digits(b []byte) (rest []byte, ok bool) {
+	n := 0
+	for n < len(b) && '0' <= b[n] && b[n] <= '9' {
+		n++
+	}
+	return b[n:], n > 0
 }

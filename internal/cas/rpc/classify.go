@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,10 +120,8 @@ func isServerError(head string) bool {
 
 func hasSegment(code string, words ...string) bool {
 	for segment := range strings.SplitSeq(code, ".") {
-		for _, word := range words {
-			if segment == word {
-				return true
-			}
+		if slices.Contains(words, segment) {
+			return true
 		}
 	}
 	return false

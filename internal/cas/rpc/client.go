@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -110,9 +111,7 @@ func (c *Client) request(ctx context.Context, cred Credentials, action string, p
 	r := requests.NewCommonRequest()
 	r.Product, r.Version, r.ApiName = "rpc", c.options.Version, action
 	r.Scheme, r.Domain, r.Method = c.endpoint.Scheme, c.endpoint.Host, requests.POST
-	for name, value := range params {
-		r.QueryParams[name] = value
-	}
+	maps.Copy(r.QueryParams, params)
 	r.TransToAcsRequest()
 	if err := sign(r, c.options.RegionID, cred); err != nil {
 		return nil, err
@@ -165,8 +164,7 @@ func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return NewError(reason.Timeout, "no connection in time")
 	}
-	var at *url.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*url.Error](err); ok {
 		err = at.Err
 	}
 	return NewError(reason.Network, "%s", cred.scrub(fmt.Sprint(err)))

@@ -1,13 +1,15 @@
 package rpc
 
 import (
+	"maps"
+
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
 
 // Classify and RetryAfter are tested by table.
 var (
-	Classify   = classify   //nolint:gochecknoglobals // an alias for tests
-	RetryAfter = retryAfter //nolint:gochecknoglobals // an alias for tests
+	Classify   = classify
+	RetryAfter = retryAfter
 )
 
 // vector is a request whose nonce is fixed: the SDK draws one while it signs.
@@ -28,9 +30,7 @@ func (v vector) GetQueryParams() map[string]string {
 func Signature(method, action, nonce, regionID string, cred Credentials, params map[string]string) (string, error) {
 	r := requests.NewCommonRequest()
 	r.Version, r.ApiName, r.Method = "2020-04-07", action, method
-	for name, value := range params {
-		r.QueryParams[name] = value
-	}
+	maps.Copy(r.QueryParams, params)
 	r.TransToAcsRequest()
 	err := sign(vector{r, nonce}, regionID, cred)
 	return r.QueryParams["Signature"], err
