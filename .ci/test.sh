@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Everything that CI tests, part by part. A part whose needs cannot be met here is left out, which the last lines
+# say; under CI=true nothing may be left out.
+#   .ci/test.sh [PART...]     runs these parts only
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0 failed=0 left=() only=("$@")
+
+# part NAME NEEDS COMMAND...: NEEDS is a function that installs or finds what the part needs.
+part() {
+  local name=$1 needs=$2
+  shift 2
+  if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
+  echo "=== $name"
+  local why
+  if ! why=$($needs 2>&1); then
+    left+=("$name: ${why##*$'\n'}")
+    return
+  fi
+  local start=$SECONDS
+  if "$@"; then
+    passed=$((passed + 1))
+    echo "--- $name: passed in $((SECONDS - start)) s"
+  else
+    failed=$((failed + 1))
+    echo "--- $name: FAILED"
+  fi
+}
+
+nothing() { :; }
+tools() { .ci/tools.sh "$@" >/dev/null || { echo "the tools $* cannot be installed"; return 1; }; }
+prometheus() { tools prometheus; }
+
+# debian PACKAGE COMMAND: has the command, or installs its package.
+debian() {
+  command -v "$2" >/dev/null && return
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "$2 is missing, and this is not root on Debian"; return 1; }
+  [ -n "$(find /var/lib/apt/lists -name '*Packages*' -mmin -1440 2>/dev/null | head -n 1)" ] || apt-get update -q
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1" || { echo "$1 cannot be installed"; return 1; }
+}
+shellcheck_needs() { debian shellcheck shellcheck; }
+
+go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
+fuzz_smoke() { FUZZTIME=3s .ci/fuzz.sh; }
+exposition() {
+  local dir log
+  dir=$(mktemp -d) log=$(mktemp)
+  go build -buildvcs=false -o "$dir/exporter" . || return
+  "$dir/exporter" --demo --once >"$dir/metrics" 2>"$log" || { cat "$log"; return 1; }
+  "$(.ci/tools.sh prometheus)/promtool" check metrics <"$dir/metrics" && grep -q 'aliyun_cas_deployment_workers{.*status="error".*} [1-9]' "$dir/metrics"
+}
+shell_scripts() { git ls-files '*.sh' .ci/run | xargs shellcheck; }
+
+part go nothing go_tests
+part fuzz nothing fuzz_smoke
+part exposition prometheus exposition
+part shell shellcheck_needs shell_scripts
+
+for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
+[ "${CI:-}" = true ] && failed=$((failed + ${#left[@]}))
+echo "$passed passed, $failed failed, ${#left[@]} skipped"
+[ "$failed" = 0 ]

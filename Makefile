@@ -1,0 +1,47 @@
+# Targets for people and for CI; `make` alone lists them.
+SHELL := bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
+# The commit's time, so that the same commit gives the same bytes.
+BUILD_DATE := $(shell TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null)
+INFO := github.com/prometheus/common/version
+LDFLAGS := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Revision=$(REVISION) -X $(INFO).Branch=$(BRANCH) -X $(INFO).BuildDate=$(BUILD_DATE)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo quick test lint fmt check fuzz soak bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the program
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o aliyun_cas_exporter .
+
+demo: ## run the program on the embedded simulator
+	go run . --demo
+
+quick: ## run the Go tests alone: seconds
+	go test ./...
+
+test: ## run everything that CI tests, installing what it needs
+	.ci/test.sh
+
+lint: ## check style, layout and the module file
+	.ci/lint.sh
+
+fmt: ## format the code
+	$$(.ci/tools.sh golangci-lint)/golangci-lint fmt
+
+check: lint quick ## what a commit must pass
+
+fuzz: ## fuzz each target for FUZZTIME (10s)
+	.ci/fuzz.sh
+
+soak: ## repeat the main property under the race detector for SOAK (30m)
+	SOAK=$${SOAK:-30m} go test -race -run '^TestSoak$$' -timeout 0 -v ./collector
+
+bench: ## measure against the baselines
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was built
+	rm -rf aliyun_cas_exporter dist coverage.out

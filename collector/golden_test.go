@@ -1,0 +1,224 @@
+package collector_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+var update = flag.Bool("update", false, "write the golden expositions")
+
+// account builds an estate of four jobs: finished, running, waiting, empty.
+func account() *simulator.Simulator {
+	sim := simulator.New(simulator.Options{Now: time.Now})
+	at := time.Now().Add(-time.Hour)
+	cert := []simulator.Certificate{{ID: 77, Name: "wild", CommonName: "*.example.com", NotBefore: at, NotAfter: at.Add(90 * 24 * time.Hour)}}
+	sim.PutJob(simulator.Job{
+		ID: 8888, Name: "renewal", Status: "success", JobType: "user", CertType: "upload", Created: at.Add(-time.Minute),
+		Modified: at, Schedule: at, Start: at, End: at, Rollback: true, Certificates: cert,
+	}, []simulator.Worker{
+		{ID: 1, Status: "success", CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: at},
+		{ID: 2, Status: "error", CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: at, InstanceID: "lb-1", ListenerID: "lsn-1@443", Port: 443, ResourceDomain: "www.example.com", CertName: "wild"},
+		{ID: 3, Status: "rollback_error", CloudProduct: "CDN", Modified: at.Add(time.Minute), ResourceDomain: "cdn.example.com"},
+		{ID: 4, Status: "error", CloudProduct: "webHosting", CloudRegion: "eu-central-1"},
+		{ID: 5, Status: "invented", CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: at},
+	})
+	sim.PutJob(simulator.Job{ID: 8889, Name: "running", Status: "processing", JobType: "user", Created: at, Modified: at, Start: at},
+		[]simulator.Worker{{ID: 9, Status: "processing", CloudProduct: "ALB", RegionID: "cn-beijing", Modified: at}})
+	sim.PutJob(simulator.Job{ID: 8890, Name: "waiting", Status: "editing", JobType: "trustee", Created: at, Modified: at}, nil)
+	return sim
+}
+
+// goldens are the shapes that an exposition takes.
+func goldens() map[string]struct {
+	settings func(*settings)
+	play     func(t *testing.T, r *rig)
+} {
+	poll := func(t *testing.T, r *rig) {
+		t.Helper()
+		r.Poll(t.Context())
+	}
+	discover := func(s *settings) { s.poller.Discovery = &collector.Discovery{} }
+	configured := func(s *settings) { s.poller.JobIDs = []int64{8888, 8889} }
+	return map[string]struct {
+		settings func(*settings)
+		play     func(t *testing.T, r *rig)
+	}{
+		"before the first poll": {configured, func(*testing.T, *rig) {}},
+		"typical":               {discover, poll},
+		"configured only":       {configured, poll},
+		"named account": {func(s *settings) {
+			s.poller.Account, s.poller.AccountID, s.poller.Discovery = "prod", "1000000000000001", &collector.Discovery{}
+		}, poll},
+		"filtered": {func(s *settings) {
+			s.poller.Discovery, s.poller.Statuses, s.poller.Products = &collector.Discovery{}, []string{"error", "rollback_error"}, []string{"slb", "CDN"}
+		}, poll},
+		"empty": {discover, func(t *testing.T, r *rig) {
+			t.Helper()
+			for _, job := range r.sim.Jobs() {
+				r.sim.DeleteJob(job.ID)
+			}
+			r.Poll(t.Context())
+		}},
+		"one job failing": {discover, func(t *testing.T, r *rig) {
+			t.Helper()
+			r.Poll(t.Context())
+			_ = r.sim.Inject("forbidden", simulator.Match{Action: "ListWorkerResource", JobID: 8889})
+			time.Sleep(time.Minute)
+			r.Poll(t.Context())
+		}},
+		"stale": {configured, func(t *testing.T, r *rig) {
+			t.Helper()
+			r.Poll(t.Context())
+			_ = r.sim.Inject("error-503", simulator.Match{})
+			time.Sleep(11 * time.Minute)
+			r.Poll(t.Context())
+		}},
+		"hostile": {discover, func(t *testing.T, r *rig) {
+			t.Helper()
+			r.sim.UpdateJob(8888, func(j *simulator.Job) { j.Name = "\"quoted\"\n\\ \xff <script>" + strings.Repeat("x", 10_000) })
+			_ = r.sim.Inject("hostile-labels", simulator.Match{JobID: 8888})
+			_ = r.sim.Inject("invalid-utf8", simulator.Match{JobID: 8889})
+			r.Poll(t.Context())
+		}},
+	}
+}
+
+func TestGoldenExpositions(t *testing.T) {
+	for name, golden := range goldens() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, account(), golden.settings)
+				golden.play(t, r)
+				path := filepath.Join("testdata", strings.ReplaceAll(name, " ", "_")+".prom")
+				got := facts(r.expose(t))
+				if *update {
+					if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), got); diff != "" {
+					t.Errorf("run the test with -update to accept (-want +got):\n%s", diff)
+				}
+				findings, err := testutil.GatherAndLint(r.registry)
+				if err != nil || len(findings) > 0 {
+					t.Errorf("lint: %v, %v", findings, err)
+				}
+			})
+		})
+	}
+}
+
+// facts drops what is about requests, and the moments that depend on which call
+// had its turn first.
+func facts(exposition string) string {
+	moment := regexp.MustCompile(`(_last_(?:success|sweep)_timestamp_seconds\S*|poll_last_timestamp_seconds|poll_duration_seconds) [0-9.e+]+\n`)
+	var kept strings.Builder
+	for line := range strings.Lines(moment.ReplaceAllString(exposition, "$1 (a moment)\n")) {
+		switch {
+		case strings.Contains(line, "aliyun_cas_api_"), strings.HasPrefix(line, "# HELP"):
+		case strings.HasPrefix(line, "aliyun_cas_poll_") && strings.HasSuffix(line, " 0\n"):
+		default:
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// TestDocumentsNameEveryFamily holds docs/metrics.md, and the table in README.md,
+// against what is exposed: names, types, labels, and none too many.
+func TestDocumentsNameEveryFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, account(), func(s *settings) {
+			s.poller.Account, s.poller.AccountID, s.poller.Discovery = "prod", "1", &collector.Discovery{}
+		})
+		collector.RegisterProcess(r.registry, 0, 1, true)
+		r.Poll(t.Context())
+		documented := map[string]string{"aliyun_cas_exporter_build_info": ""}
+		reference := readFile(t, "../docs/metrics.md")
+		for _, section := range regexp.MustCompile(`(?m)^### (aliyun_cas\S+)\n(?s:(.*?))\n`+"```promql\n").FindAllStringSubmatch(reference, -1) {
+			documented[section[1]] = section[2]
+		}
+		var table strings.Builder
+		table.WriteString("| metric | labels | meaning |\n|---|---|---|\n")
+		families, err := r.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			name := family.GetName()
+			text, ok := documented[name]
+			if !ok {
+				t.Errorf("docs/metrics.md does not name %s", name)
+				continue
+			}
+			delete(documented, name)
+			kind := strings.ToLower(family.GetType().String())
+			if !strings.HasPrefix(strings.ToLower(text), kind) {
+				t.Errorf("docs/metrics.md: %s is a %s", name, kind)
+			}
+			var labels []string
+			for _, label := range family.GetMetric()[0].GetLabel() {
+				if l := label.GetName(); l != "account" && l != "job_id" {
+					labels = append(labels, "`"+l+"`")
+					if !strings.Contains(text, "`"+l+"`") {
+						t.Errorf("docs/metrics.md: %s has a label %s", name, l)
+					}
+				}
+			}
+			fmt.Fprintf(&table, "| `%s` | %s | %s |\n", strings.TrimPrefix(name, "aliyun_cas_"), strings.Join(labels, " "), family.GetHelp())
+		}
+		delete(documented, "aliyun_cas_exporter_build_info")
+		for name := range documented {
+			t.Errorf("docs/metrics.md names %s, which is not exposed", name)
+		}
+		hold(t, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
+	})
+}
+
+// hold fails unless a document has the text between two marks; with -update it
+// puts it there.
+func hold(t *testing.T, path, mark, text string) {
+	t.Helper()
+	document := readFile(t, path)
+	between := regexp.MustCompile(`(?s)(<!-- ` + mark + `: begin [^\n]*-->\n).*?(<!-- ` + mark + `: end -->)`)
+	want := between.ReplaceAllStringFunc(document, func(match string) string {
+		parts := between.FindStringSubmatch(match)
+		return parts[1] + text + parts[2]
+	})
+	if document == want {
+		return
+	}
+	if !*update {
+		t.Errorf("%s does not hold what is true; run the test with -update:\n%s", path, cmp.Diff(document, want))
+		return
+	}
+	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
