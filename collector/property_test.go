@@ -47,7 +47,7 @@ const bubbles = 20
 
 // TestSoak repeats the property for as long as SOAK says.
 func TestSoak(t *testing.T) {
-	duration, err := time.ParseDuration(os.Getenv("SOAK")) //nolint:forbidigo // a switch of the test, no setting
+	duration, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		t.Skip("set SOAK to a duration, as `make soak` does")
 	}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// environment sets what the program needs to watch a simulator, and nothing else.
+func environment(t *testing.T, endpoint string, more map[string]string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "CAS_") || strings.HasPrefix(name, "ALIBABA_CLOUD_") {
+			t.Setenv(name, "")
+			_ = os.Unsetenv(name)
+		}
+	}
+	for name, value := range map[string]string{
+		"CAS_ENDPOINT": endpoint, "CAS_REQUESTS_PER_SECOND": "1000",
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": simulator.DemoAccessKeySecret,
+	} {
+		t.Setenv(name, value)
+	}
+	for name, value := range more {
+		t.Setenv(name, value)
+	}
+}
+
+// program runs the program and returns what it printed.
+func program(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, log bytes.Buffer
+	status = run(ctx, args, &out, &log)
+	return status, out.String(), log.String()
+}
+
+func TestOnce(t *testing.T) {
+	sim := simulator.Demo(1, time.Now)
+	api := httptest.NewServer(sim)
+	defer api.Close()
+	environment(t, api.URL, map[string]string{"CAS_REQUESTS_PER_SECOND": "500"})
+	status, stdout, stderr := program(t.Context(), "--once")
+	if status != exitOK {
+		t.Fatalf("status %d, want %d\n%s", status, exitOK, stderr)
+	}
+	for line := range strings.Lines(stdout) {
+		if !strings.HasPrefix(strings.TrimLeft(line, "# HELPTY"), "aliyun_cas_") {
+			t.Errorf("not ours: %s", line)
+		}
+	}
+	if !strings.Contains(stdout, `status="error"`) {
+		t.Error("no worker in error")
+	}
+	if err := sim.Inject("not-found", simulator.Match{Action: "ListWorkerResource", JobID: 240510}); err != nil {
+		t.Fatal(err)
+	}
+	if status, stdout, _ := program(t.Context(), "--once"); status != exitFailed || !strings.Contains(stdout, `aliyun_cas_deployment_job_up{job_id="240510"} 0`) {
+		t.Errorf("with a failing job: status %d, want %d", status, exitFailed)
+	}
+}
+
+func TestBadSettingsAreReportedAtOnce(t *testing.T) {
+	environment(t, "ftp://x", map[string]string{
+		"CAS_POLL_INTERVAL": "soon", "CAS_REQUESTS_PER_SECOND": "-1", "CAS_STATUSES": "broken", "CAS_JOB_IDS": "8888,abc",
+	})
+	status, stdout, stderr := program(t.Context())
+	if status != exitSettings || stdout != "" {
+		t.Errorf("status %d, printed %q; want %d and nothing", status, stdout, exitSettings)
+	}
+	for _, name := range []string{"CAS_ENDPOINT", "CAS_POLL_INTERVAL", "CAS_REQUESTS_PER_SECOND", "CAS_STATUSES", "CAS_JOB_IDS"} {
+		if !strings.Contains(stderr, name+":") {
+			t.Errorf("%s is not named:\n%s", name, stderr)
+		}
+	}
+}
+
+func TestModes(t *testing.T) {
+	environment(t, "https://cas.aliyuncs.com", nil)
+	for flag, want := range map[string]string{
+		"--help": "CAS_POLL_INTERVAL", "--version": "aliyun_cas_exporter, version", "--check-config": "CAS_MAX_STALENESS=10m\n",
+	} {
+		status, stdout, stderr := program(t.Context(), flag)
+		if status != exitOK || !strings.Contains(stdout, want) {
+			t.Errorf("%s: status %d, want %q in:\n%s%s", flag, status, want, stdout, stderr)
+		}
+		if strings.Contains(stdout, simulator.DemoAccessKeySecret) {
+			t.Errorf("%s prints the secret", flag)
+		}
+	}
+}
+
+// TestTerminationDuringASweep ends the program while 2,000 slow pages are read.
+func TestTerminationDuringASweep(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	sim := simulator.New(simulator.Options{Latency: 200 * time.Millisecond})
+	sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, make2000Pages())
+	api := httptest.NewServer(sim)
+	defer api.Close()
+	environment(t, api.URL, map[string]string{"CAS_JOB_IDS": "8888", "CAS_WEB_LISTEN_ADDRESS": freeAddress(t)})
+	ctx, cancel := context.WithCancel(t.Context())
+	var told time.Time
+	time.AfterFunc(1500*time.Millisecond, func() {
+		told = time.Now()
+		cancel()
+	})
+	status, _, stderr := program(ctx)
+	if took := time.Since(told); status != exitOK || took > time.Second {
+		t.Errorf("ended after %v with status %d\n%s", took, status, stderr)
+	}
+	if calls := sim.Calls()["ListWorkerResource"]; calls < 5 || calls > 1999 {
+		t.Errorf("%d pages were read: the sweep was not under way", calls)
+	}
+}
+
+func make2000Pages() []simulator.Worker {
+	workers := make([]simulator.Worker, 100_000)
+	for i := range workers {
+		workers[i] = simulator.Worker{ID: int64(i + 1), Status: "pending", CloudProduct: "CDN"}
+	}
+	return workers
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func TestUnreachableAPIIsNotFatal(t *testing.T) {
+	environment(t, "http://127.0.0.1:1", map[string]string{"CAS_JOB_IDS": "8888", "CAS_WEB_LISTEN_ADDRESS": freeAddress(t), "CAS_MAX_ATTEMPTS": "1"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	status, _, stderr := program(ctx)
+	if status != exitOK || !strings.Contains(stderr, "reason=network") {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+}
