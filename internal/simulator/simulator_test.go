@@ -70,7 +70,7 @@ func ask(s *simulator.Simulator, req *http.Request) (int, map[string]any) {
 
 func one() *simulator.Simulator {
 	s := simulator.New(simulator.Options{})
-	s.PutJob(simulator.Job{ID: 8888, Status: "success", JobType: "user"}, []simulator.Worker{{ID: 1, Status: "error", CloudProduct: "SLB", Port: 443}, {ID: 2, Status: "success", CloudProduct: "CDN"}})
+	s.PutJob(simulator.Job{ID: 8888, Status: "success", JobType: "user"}, []simulator.Worker{{ID: 1, Status: "error", CloudProduct: "SLB", RegionID: "cn-hangzhou", Port: 443}, {ID: 2, Status: "success", CloudProduct: "CDN"}})
 	return s
 }
 
