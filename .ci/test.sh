@@ -3,7 +3,7 @@
 # say; under CI=true nothing may be left out.
 #   .ci/test.sh [PART...]     runs these parts only
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 passed=0 failed=0 left=() only=("$@")
 

@@ -105,6 +105,8 @@ func newWorld(t *testing.T, rt *rapid.T) *world {
 	}
 	mutations := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 30).Draw(rt, "mutations")
 	sim.OnCall(func(call simulator.Call) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if call.Action != "ListWorkerResource" || len(mutations) == 0 {
 			return
 		}
