@@ -41,7 +41,8 @@ debian() {
 }
 shellcheck_needs() { debian shellcheck shellcheck; }
 
-go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
+# The main property runs in 2,000 cases here, and in 100 in the quick loop.
+go_tests() { PROPERTY_ROUNDS=20 go test -race -shuffle=on -timeout 20m ./...; }
 fuzz_smoke() { FUZZTIME=3s .ci/fuzz.sh; }
 exposition() {
   local dir log

@@ -27,7 +27,7 @@ import (
 // The oracle is independent of the exporter: it decodes what the API served.
 func TestEveryExportedCountIsTrue(t *testing.T) {
 	cases := 0
-	for range bubbles {
+	for range rounds() {
 		synctest.Test(t, func(t *testing.T) {
 			rapid.Check(bubble{t}, func(rt *rapid.T) {
 				cases++
@@ -41,9 +41,15 @@ func TestEveryExportedCountIsTrue(t *testing.T) {
 	t.Logf("%d cases", cases)
 }
 
-// bubbles is how often rapid's 100 cases are run, each time in fresh fake time:
-// rapid gives up after a day, and polls take their time.
-const bubbles = 20
+// rounds is how often rapid's 100 cases are run, each time in fresh fake time:
+// rapid gives up after a day, and polls take their time. PROPERTY_ROUNDS sets it;
+// the quick loop takes one.
+func rounds() int {
+	if n, err := strconv.Atoi(os.Getenv("PROPERTY_ROUNDS")); err == nil {
+		return n
+	}
+	return 1
+}
 
 // TestSoak repeats the property for as long as SOAK says.
 func TestSoak(t *testing.T) {
