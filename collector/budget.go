@@ -3,12 +3,12 @@ package collector
 import "math"
 
 // expect returns how many requests a cycle needs in the long run, by action:
-// the listing, the pages of every job that moves, and those of the finished
-// jobs spread over the resync interval.
+// the listing, the pages of every job that moves, and, spread over the resync
+// interval, those of the finished jobs and every job's counts.
 func (p *Poller) expect() map[string]float64 {
 	// A resync is due after nine tenths of its interval in the mean.
 	perCycle := min(1, float64(p.options.PollInterval)/(0.9*float64(p.options.ResyncInterval)))
-	var described, pages float64
+	var described, pages, counted float64
 	for _, j := range *p.jobs.Load() {
 		v := j.view.Load()
 		if p.options.Discovery == nil && j.configured {
@@ -22,11 +22,14 @@ func (p *Poller) expect() map[string]float64 {
 			n *= perCycle
 		}
 		pages += n
+		counted += perCycle
 	}
 	return map[string]float64{
 		"ListDeploymentJob":     float64(p.discovery.pages),
 		"DescribeDeploymentJob": described,
 		"ListWorkerResource":    pages,
+
+		"DescribeDeploymentJobStatus": counted,
 	}
 }
 

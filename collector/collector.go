@@ -10,8 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// atOnce is how many accounts are polled side by side.
-const atOnce = 16
+// turns bound how many accounts are polled side by side. An account whose last
+// poll failed slowly, as when its API does not answer, waits for others like it:
+// it delays no sound one.
+type turns struct{ sound, ailing chan struct{} }
+
+func newTurns() *turns { return &turns{make(chan struct{}, 16), make(chan struct{}, 4)} }
 
 // Fleet is the accounts of a process: their polls, and a prometheus.Collector of
 // what they saw. A scrape reads memory only.
@@ -20,27 +24,28 @@ type Fleet struct{ pollers []*Poller }
 // NewFleet returns a Fleet of at least one Poller.
 func NewFleet(pollers ...*Poller) *Fleet { return &Fleet{pollers: pollers} }
 
-// Run polls all accounts until ctx ends, at most atOnce of them at the same time,
-// their starts spread over a tenth of the interval.
+// Run polls all accounts until ctx ends, their starts spread over a tenth of the
+// interval.
 func (f *Fleet) Run(ctx context.Context) {
-	turn := make(chan struct{}, atOnce)
+	turns := newTurns()
 	var all sync.WaitGroup
 	for i, p := range f.pollers {
 		stagger := p.options.PollInterval / 10 * time.Duration(i) / time.Duration(len(f.pollers))
-		all.Go(func() { p.run(ctx, stagger, turn) })
+		all.Go(func() { p.run(ctx, stagger, turns) })
 	}
 	all.Wait()
 }
 
-// Poll runs one cycle of every account and reports whether all of it succeeded.
+// Poll reads every job of every account once, however long it takes, and reports
+// whether all of it succeeded.
 func (f *Fleet) Poll(ctx context.Context) bool {
-	turn := make(chan struct{}, atOnce)
+	turn := newTurns().sound
 	ok := make([]bool, len(f.pollers))
 	var all sync.WaitGroup
 	for i, p := range f.pollers {
 		all.Go(func() {
 			turn <- struct{}{}
-			ok[i] = p.Poll(ctx)
+			ok[i] = p.runCycle(ctx, true)
 			<-turn
 		})
 	}

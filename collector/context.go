@@ -46,12 +46,16 @@ func (v *View) confirmContext() bool {
 
 // refreshContext reads the counts and certificates where the record changed since,
 // where another count than ours was read, and where they would become stale.
-func (c *cycle) refreshContext(ctx context.Context, v *View) {
+func (c *cycle) refreshContext(ctx context.Context, j *job, v *View) {
 	of := revisionOf(&v.record.value)
 	now := time.Now()
+	if !j.missed.again(v, now, c.options.MaxStaleness) {
+		return
+	}
+	var countErr, certErr error
 	old := now.Sub(v.counts.read) > c.options.ResyncInterval*4/5
 	if v.counts.of != of || old || !c.current(v.counts.at, now) || disagree(v) {
-		_ = ask(ctx, c, "DescribeDeploymentJobStatus", func() error {
+		countErr = ask(ctx, c, "DescribeDeploymentJobStatus", func() error {
 			counts, err := c.options.API.CountJob(ctx, v.ID)
 			if err == nil {
 				read := datedNow(counts, of)
@@ -62,13 +66,16 @@ func (c *cycle) refreshContext(ctx context.Context, v *View) {
 		})
 	}
 	if v.certificates.of != of || !c.current(v.certificates.at, now) {
-		_ = ask(ctx, c, "ListDeploymentJobCert", func() error {
+		certErr = ask(ctx, c, "ListDeploymentJobCert", func() error {
 			certificates, err := c.options.API.ListCertificates(ctx, v.ID)
 			if err == nil {
 				v.certificates = datedNow(certificates, of)
 			}
 			return err
 		})
+	}
+	if countErr != nil || certErr != nil {
+		j.missed = missed{now, of}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 type cycle struct {
 	*Poller
 	start  time.Time
+	whole  bool                    // every job is read, however long it takes
 	abort  context.CancelCauseFunc // ends the cycle for all jobs; see hopeless
 	listed map[int64]cas.Job       // nil: there is no listing, or it failed
 	denied sync.Map                // actions of context that this cycle gave up
@@ -42,18 +43,23 @@ func (c *cycle) run(ctx context.Context) bool {
 			due = append(due, j)
 		}
 	}
-	c.order(due)
 	group := &errgroup.Group{}
 	group.SetLimit(c.options.Concurrency)
-	for _, j := range due {
-		if time.Since(c.start) > c.budget() {
-			break // the others come first in the next cycle
+	start := func(jobs []*job, end time.Duration) {
+		for _, j := range jobs {
+			if !c.whole && time.Since(c.start) > end {
+				return // the others come first in the next cycle
+			}
+			group.Go(func() error {
+				c.poll(ctx, j)
+				return nil
+			})
 		}
-		group.Go(func() error {
-			c.poll(ctx, j)
-			return nil
-		})
 	}
+	urgent, resting := inTurn(due)
+	start(urgent, c.budget()*4/5)
+	// What is at rest has the rest of the interval, and its share of every cycle.
+	start(resting, max(c.options.PollInterval, time.Since(c.start)+c.options.PollInterval/5))
 	_ = group.Wait() // poll keeps its errors
 	return c.failed == 0
 }
@@ -73,26 +79,26 @@ func (c *cycle) confirm(j *job) bool {
 	}
 	complete := v.confirmContext()
 	c.publish(j, &v)
-	return settled && complete
+	return settled && (complete || !j.missed.again(&v, c.start, c.options.MaxStaleness))
 }
 
-// order sorts jobs for the case that the time does not suffice for all: what
-// fails or moves comes before what is at rest, but not for ever.
-func (c *cycle) order(jobs []*job) {
-	due := make(map[*job]time.Time, len(jobs))
+// inTurn parts jobs for the case that the time does not suffice for all: what
+// fails, moves or is not known, and what is at rest. Within each, what waited
+// longest comes first, so that nothing waits for ever.
+func inTurn(jobs []*job) (urgent, resting []*job) {
 	for _, j := range jobs {
-		at := j.known
-		if !j.attempted.IsZero() {
-			at = j.attempted
+		if j.view.Load().urgent() {
+			urgent = append(urgent, j)
+		} else {
+			resting = append(resting, j)
 		}
-		if !j.view.Load().urgent() {
-			at = at.Add(c.options.MaxStaleness)
-		}
-		due[j] = at
 	}
-	slices.SortFunc(jobs, func(a, b *job) int {
-		return cmp.Or(due[a].Compare(due[b]), cmp.Compare(b.id, a.id)) // renewals have the larger ids
-	})
+	for _, part := range [][]*job{urgent, resting} {
+		slices.SortFunc(part, func(a, b *job) int {
+			return cmp.Or(a.attempted.Compare(b.attempted), cmp.Compare(b.id, a.id)) // renewals have the larger ids
+		})
+	}
+	return urgent, resting
 }
 
 // urgent reports whether the job fails, moves or is not known at all.
@@ -114,7 +120,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 		if fresh {
 			v.Success = v.record.at
 		}
-		c.refreshContext(ctx, &v)
+		c.refreshContext(ctx, j, &v)
 		c.publish(j, &v)
 		return
 	}
@@ -133,7 +139,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 	c.conclude(&v, snapshot, err)
 	if err == nil {
 		j.note(&v, start, c.options.ResyncInterval)
-		c.refreshContext(ctx, &v)
+		c.refreshContext(ctx, j, &v)
 	}
 	c.publish(j, &v)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/cas/reason"
@@ -98,7 +97,7 @@ func (c *cycle) adopt() {
 	}
 	for id, record := range c.listed {
 		if watched[id] == nil && c.options.owns(id) && c.options.Discovery.covers(&record, c.start) {
-			jobs = append(jobs, newJob(id, false, c.start))
+			jobs = append(jobs, newJob(id, false))
 		}
 	}
 	c.watch(jobs)
@@ -110,9 +109,9 @@ func (p *Poller) watch(jobs []*job) {
 	p.jobs.Store(&jobs)
 }
 
-func newJob(id int64, configured bool, now time.Time) *job {
-	j := &job{id: id, configured: configured, known: now}
-	j.view.Store(&View{ID: id})
+func newJob(id int64, configured bool) *job {
+	j := &job{id: id, configured: configured}
+	j.view.Store(&View{ID: id, Expected: configured})
 	return j
 }
 

@@ -67,8 +67,10 @@ func families() []family {
 		jobTime("start", "StartTime", func(j *cas.Job) time.Time { return j.Start }),
 		jobTime("end", "EndTime", func(j *cas.Job) time.Time { return j.Ended }),
 		{description{"deployment_job_certificate_not_after_timestamp_seconds", "NotAfterTime of a certificate that the job deploys (ListDeploymentJobCert).", []string{"cert_id", "cert_name", "common_name"}}, certificate, certificates},
-		{description{"deployment_job_up", "Whether the last poll of the job succeeded.", nil}, always, func(v *View, emit emit) {
-			emit(truth(v.Up))
+		{description{"deployment_job_up", "Whether the last poll of the job succeeded; absent before the first poll of a job that was discovered.", nil}, always, func(v *View, emit emit) {
+			if v.Polled || v.Expected {
+				emit(truth(v.Up))
+			}
 		}},
 		{description{"deployment_job_last_success_timestamp_seconds", "When the job's workers were last confirmed, by a complete sweep or by the unchanged record of a finished job.", nil}, always, func(v *View, emit emit) {
 			instant(v.Success, emit)

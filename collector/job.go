@@ -15,15 +15,28 @@ type job struct {
 	configured bool
 	view       atomic.Pointer[View]
 
-	known     time.Time // when it was first seen
 	attempted time.Time // when it was last swept, or tried
 	swept     revision  // of the record before the last complete sweep
 	resync    time.Time // when a sweep is due although nothing changed
+	missed    missed
+}
+
+// missed is the last time that the job's context could not be read.
+type missed struct {
+	at time.Time
+	of revision // of the job's record
+}
+
+// again reports whether the context should be asked for once more: what fails for
+// one job may fail for a thousand, at every poll.
+func (m *missed) again(v *View, now time.Time, maxStaleness time.Duration) bool {
+	return m.of != revisionOf(&v.record.value) || now.Sub(m.at) > maxStaleness/4
 }
 
 // View is what is known of a job. It is never written after it is published.
 type View struct {
 	ID       int64
+	Expected bool          // the settings name the job, so that it has an up before any poll
 	Polled   bool          // some poll has ended
 	Up       bool          // the last one succeeded
 	Failure  reason.Reason // why it did not

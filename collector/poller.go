@@ -36,11 +36,10 @@ type account struct {
 // New returns a Poller. Its configured jobs are visible at once, as not up.
 func New(o Options) *Poller {
 	p := &Poller{options: o, table: newTable(o.Account)}
-	now := time.Now()
 	var jobs []*job
 	for _, id := range o.JobIDs {
 		if o.owns(id) {
-			jobs = append(jobs, newJob(id, true, now))
+			jobs = append(jobs, newJob(id, true))
 		}
 	}
 	p.watch(jobs)
@@ -53,10 +52,11 @@ func New(o Options) *Poller {
 
 // run polls until ctx ends: after the stagger, then at every interval. A cycle
 // that takes longer than the interval makes the next one wait for the tick after
-// it. turn bounds how many accounts poll at once.
-func (p *Poller) run(ctx context.Context, stagger time.Duration, turn chan struct{}) {
+// it.
+func (p *Poller) run(ctx context.Context, stagger time.Duration, turns *turns) {
 	// Jitter keeps exporters that started together from calling together.
 	jitter := time.Duration(0)
+	turn := turns.sound
 	for next := time.Now().Add(stagger); sleep(ctx, time.Until(next)+jitter); next = p.nextTick(next) {
 		jitter = rand.N(p.options.PollInterval / 10)
 		select {
@@ -64,8 +64,13 @@ func (p *Poller) run(ctx context.Context, stagger time.Duration, turn chan struc
 		case <-ctx.Done():
 			return
 		}
-		p.Poll(ctx)
+		start := time.Now()
+		ok := p.Poll(ctx)
 		<-turn
+		turn = turns.sound
+		if !ok && time.Since(start) > p.options.PollInterval/4 {
+			turn = turns.ailing
+		}
 	}
 }
 
@@ -95,8 +100,11 @@ func (p *Poller) nextTick(tick time.Time) time.Time {
 
 // Poll runs one cycle and reports whether every job, and the listing, succeeded.
 // It must not be called while another cycle runs.
-func (p *Poller) Poll(ctx context.Context) bool {
-	c := &cycle{Poller: p, start: time.Now()}
+func (p *Poller) Poll(ctx context.Context) bool { return p.runCycle(ctx, false) }
+
+// runCycle runs one cycle; a whole one reads every job, however long it takes.
+func (p *Poller) runCycle(ctx context.Context, whole bool) bool {
+	c := &cycle{Poller: p, start: time.Now(), whole: whole}
 	before := p.options.Metrics.requestsByAction()
 	ok := c.run(ctx)
 	if ctx.Err() != nil {
@@ -114,8 +122,8 @@ func (p *Poller) Poll(ctx context.Context) bool {
 	return ok
 }
 
-// budget is how long a cycle starts sweeps: what it confirmed at its start must
-// not become stale before the next one begins.
+// budget bounds a cycle: what it confirmed at its start must not become stale
+// before the next one begins.
 func (p *Poller) budget() time.Duration { return p.options.MaxStaleness / 2 }
 
 // patience is how long a listing of so many pages may take: thrice its time at

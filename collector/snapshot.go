@@ -40,14 +40,23 @@ type tally struct {
 	groups  map[groupKey]*group
 	failed  newestFirst
 	omitted int
+
+	counted map[int64]bool // workers that another read of the same sweep counted; nil: it is the only one
+	ids     []int64        // workers of this read, if it is not the only one
 }
 
 func newTally(limit int) *tally {
 	return &tally{limit: limit, groups: map[groupKey]*group{}}
 }
 
-// add counts a worker, which must be a distinct one.
+// add counts a worker, which must be a distinct one of this read.
 func (t *tally) add(w *cas.Worker) {
+	if t.counted != nil {
+		if t.counted[w.ID] {
+			return
+		}
+		t.ids = append(t.ids, w.ID)
+	}
 	t.workers++
 	t.group(groupKey{w.CloudProduct, w.RegionID, w.Status}).merge(1, w.Modified)
 	if w.Failed() {

@@ -33,12 +33,22 @@ func filters(statuses, products []string) []filter {
 // sweep reads all workers of a job: a Snapshot, or an error and nothing.
 func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 	whole := newTally(p.options.FailedLimit)
-	for _, f := range filters(p.options.Statuses, p.options.Products) {
-		part, err := p.readWorkers(ctx, jobID, f)
+	all := filters(p.options.Statuses, p.options.Products)
+	// A worker that moves from one filter's status to another's between two reads is
+	// in both; so is every worker when a product is named in two spellings.
+	var counted map[int64]bool
+	if len(all) > 1 {
+		counted = map[int64]bool{}
+	}
+	for _, f := range all {
+		part, err := p.readWorkers(ctx, jobID, f, counted)
 		if err != nil {
 			return nil, fmt.Errorf("list workers of job %d: %w", jobID, err)
 		}
 		whole.join(part)
+		for _, id := range part.ids {
+			counted[id] = true
+		}
 	}
 	statuses := p.options.Statuses
 	if len(statuses) == 0 {
@@ -49,7 +59,7 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 	return s, nil
 }
 
-func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter) (*tally, error) {
+func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter, counted map[int64]bool) (*tally, error) {
 	var t *tally
 	read := listing[cas.Worker]{
 		size: p.options.PageSize, concurrency: p.options.Concurrency, limit: int64(p.options.MaxWorkers),
@@ -66,6 +76,7 @@ func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter) (*tally
 	}
 	pages, err := readComplete(ctx, read, func() func(*cas.Worker) {
 		t = newTally(p.options.FailedLimit)
+		t.counted = counted
 		return t.add
 	})
 	if err != nil {

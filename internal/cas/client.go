@@ -74,10 +74,9 @@ func New(o Options) (*Client, error) {
 		rpc: caller, provider: o.Provider, observer: o.Observer, attempts: o.MaxAttempts,
 		slots: make(chan struct{}, o.Concurrency),
 		trial: trial{turn: make(chan struct{}, 1)},
-		// A burst wider than the requests in flight could not be used; one wider
-		// than a second's calls would double the rate that the API sees.
-		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond),
-			max(1, min(o.Concurrency, int(o.RequestsPerSecond)))),
+		// A burst of n lets n calls more through in some second than the rate says, and
+		// the quota is counted by the second.
+		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond), 1),
 	}, nil
 }
 

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -98,18 +97,14 @@ func (s *Simulator) listWorkers(form url.Values) (map[string]any, *refusal) {
 }
 
 func (s *Simulator) listJobs(form url.Values) (map[string]any, *refusal) {
-	var jobs []Job
-	for _, e := range s.jobs {
-		if t := form.Get("JobType"); t != "" && t != e.job.JobType {
-			continue
-		}
-		if status := form.Get("Status"); status != "" && status != e.job.Status {
-			continue
-		}
-		jobs = append(jobs, e.job)
+	jobs := s.byAge()
+	jobType, status := form.Get("JobType"), form.Get("Status")
+	if jobType != "" || status != "" {
+		jobs = slices.DeleteFunc(slices.Clone(jobs), func(e *estate) bool {
+			return jobType != "" && e.job.JobType != jobType || status != "" && e.job.Status != status
+		})
 	}
-	slices.SortFunc(jobs, func(a, b Job) int { return cmp.Compare(b.ID, a.ID) })
-	return paged(s, form, jobs, Job.row)
+	return paged(s, form, jobs, func(e *estate) map[string]any { return e.job.row() })
 }
 
 // paged answers with one page of rows.

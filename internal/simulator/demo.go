@@ -65,7 +65,7 @@ func (d *demo) atRest(s *Simulator) {
 			ID: job.ID * 10, Name: "cert-" + job.Name, CommonName: "*.example.com",
 			NotBefore: d.start.Add(notAfter - 90*day), NotAfter: d.start.Add(notAfter),
 		}}
-		s.jobs[job.ID] = &estate{job, d.workers(n, job, status)}
+		s.put(&estate{job, d.workers(n, job, status)})
 	}
 	mostly := func(good string, exceptions map[int]string) func(int) string {
 		return func(i int) string {
@@ -122,7 +122,7 @@ func (d *demo) advance(s *Simulator, now time.Time) {
 	id := renewalID + number
 	began := d.start.Add(time.Duration(number) * renewalTakes)
 	if e := s.jobs[id]; e == nil {
-		delete(s.jobs, renewalID+d.renewal-2) // two finished renewals stay in sight
+		s.drop(renewalID + d.renewal - 2) // two finished renewals stay in sight
 		if last := s.jobs[renewalID+d.renewal]; last != nil {
 			d.run(last, began) // to its end, also where nobody looked meanwhile
 		}
@@ -132,7 +132,7 @@ func (d *demo) advance(s *Simulator, now time.Time) {
 			CertType: "upload", CertDomain: "*.example.com", ProductName: "SLB,ALB,CDN", Created: began, Modified: began, Schedule: began,
 			Certificates: []Certificate{{ID: id * 10, Name: fmt.Sprintf("cert-renewal-%d", number+1), CommonName: "*.example.com", NotBefore: began, NotAfter: began.Add(90 * 24 * time.Hour)}},
 		}
-		s.jobs[id] = &estate{job, d.workers(60, job, func(int) string { return "pending" })}
+		s.put(&estate{job, d.workers(60, job, func(int) string { return "pending" })})
 	}
 	d.run(s.jobs[id], now)
 }

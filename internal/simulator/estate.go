@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -49,14 +50,31 @@ func (s *Simulator) PutJob(job Job, workers []Worker) {
 	slices.SortFunc(workers, func(a, b Worker) int { return cmp.Compare(a.ID, b.ID) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.jobs[job.ID] = &estate{job, workers}
+	s.put(&estate{job, workers})
+}
+
+func (s *Simulator) put(e *estate) {
+	s.jobs[e.job.ID], s.sorted = e, nil
+}
+
+func (s *Simulator) drop(id int64) {
+	delete(s.jobs, id)
+	s.sorted = nil
+}
+
+// byAge returns all jobs, the newest first, as they are listed.
+func (s *Simulator) byAge() []*estate {
+	if s.sorted == nil {
+		s.sorted = slices.SortedFunc(maps.Values(s.jobs), func(a, b *estate) int { return cmp.Compare(b.job.ID, a.job.ID) })
+	}
+	return s.sorted
 }
 
 // DeleteJob removes a job.
 func (s *Simulator) DeleteJob(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.jobs, id)
+	s.drop(id)
 }
 
 // UpdateJob changes a job, if there is one.
@@ -110,10 +128,9 @@ func (s *Simulator) Jobs() []Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	jobs := make([]Job, 0, len(s.jobs))
-	for _, e := range s.jobs {
+	for _, e := range slices.Backward(s.byAge()) {
 		jobs = append(jobs, e.job)
 	}
-	slices.SortFunc(jobs, func(a, b Job) int { return cmp.Compare(a.ID, b.ID) })
 	return jobs
 }
 

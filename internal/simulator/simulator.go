@@ -40,6 +40,7 @@ type Simulator struct {
 	mu      sync.Mutex
 	key     key
 	jobs    map[int64]*estate
+	sorted  []*estate // the same, the newest first; nil when that changed
 	quota   [2]int
 	hook    func(Call)
 	advance func(s *Simulator, now time.Time) // moves the demo estate
