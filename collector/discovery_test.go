@@ -1,0 +1,348 @@
+package collector_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+func discovering(s *settings) { s.poller.Discovery = &collector.Discovery{} }
+
+// history is an account that lives while it is watched. A trace is a change that
+// shows in a job's record, a silent one does not.
+type history struct {
+	*rig
+	ids    []int64
+	next   int64
+	silent map[int64]time.Time        // when a job last changed without a trace
+	truths map[int64][]map[string]int // counts by status of a job: those that may be served, the last is true
+}
+
+// TestHistoriesAreFollowed lets an account live through random histories. A change
+// with a trace is right after one cycle, one without within the resync interval,
+// and a job that is gone has no series.
+func TestHistoriesAreFollowed(t *testing.T) {
+	for range rounds() {
+		synctest.Test(t, func(t *testing.T) {
+			rapid.Check(bubble{t}, func(rt *rapid.T) {
+				h := newHistory(t, rt)
+				for range rapid.IntRange(1, 25).Draw(rt, "cycles") {
+					h.live(rt)
+					time.Sleep(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(rt, "later"))
+					if !h.Poll(rt.Context()) {
+						rt.Fatalf("poll failed: %s", h.log)
+					}
+					h.compare(rt)
+				}
+			})
+		})
+	}
+}
+
+func newHistory(t *testing.T, rt *rapid.T) *history {
+	t.Helper()
+	h := &history{next: 100, silent: map[int64]time.Time{}, truths: map[int64][]map[string]int{}}
+	sim := simulator.New(simulator.Options{Now: time.Now})
+	h.rig = newRig(t, sim, func(s *settings) {
+		discovering(s)
+		s.RequestsPerSecond = 1000
+		s.poller.ResyncInterval = 10 * time.Minute
+	})
+	for range rapid.IntRange(0, 6).Draw(rt, "jobs") {
+		h.create(rapid.SampledFrom([]string{"success", "error", "processing"}).Draw(rt, "status"))
+	}
+	return h
+}
+
+func (h *history) create(status string) {
+	h.next++
+	h.ids = append(h.ids, h.next)
+	past := time.Now().Add(-time.Hour)
+	h.sim.PutJob(simulator.Job{ID: h.next, Name: "job", Status: status, Created: past, Modified: past}, []simulator.Worker{
+		{ID: h.next * 10, Status: "success", CloudProduct: "CDN", Modified: past}, {ID: h.next*10 + 1, Status: "pending", CloudProduct: "CDN", Modified: past},
+	})
+	h.changed(h.next, true)
+}
+
+// changed notes what is true of a job after a change.
+func (h *history) changed(id int64, trace bool) {
+	counts := map[string]int{}
+	for _, w := range h.sim.Workers(id) {
+		counts[w.Status]++
+	}
+	if trace {
+		h.truths[id] = nil
+		delete(h.silent, id)
+	} else {
+		h.silent[id] = time.Now()
+	}
+	h.truths[id] = append(h.truths[id], counts)
+}
+
+// live changes the account between two polls.
+func (h *history) live(rt *rapid.T) {
+	event := rapid.SampledFrom([]string{"", "", "", "create", "vanish", "trace", "status", "rollback", "silent"}).Draw(rt, "event")
+	if event == "create" {
+		h.create("success")
+		return
+	}
+	if len(h.ids) == 0 || event == "" {
+		return
+	}
+	i := rapid.IntRange(0, len(h.ids)-1).Draw(rt, "job")
+	id := h.ids[i]
+	if event == "vanish" {
+		h.sim.DeleteJob(id)
+		h.ids = slices.Delete(h.ids, i, i+1)
+		delete(h.truths, id)
+		return
+	}
+	worker, status := id*10+rapid.Int64Range(0, 1).Draw(rt, "worker"), rapid.SampledFrom([]string{"error", "success", "rollback", "invented"}).Draw(rt, "becomes")
+	h.sim.UpdateWorker(id, worker, func(w *simulator.Worker) { w.Status, w.Modified = status, time.Now() })
+	h.sim.UpdateJob(id, func(j *simulator.Job) {
+		switch event {
+		case "trace":
+			j.Modified = time.Now().Truncate(time.Second) // so two changes can look like one
+		case "status":
+			j.Status = map[string]string{"success": "error", "error": "success", "processing": "success"}[j.Status]
+		case "rollback":
+			j.Rollback = !j.Rollback
+		}
+	})
+	h.changed(id, event != "silent")
+}
+
+func (h *history) compare(rt *rapid.T) {
+	series := map[string]map[string]int{}
+	for line := range strings.SplitSeq(h.expose(rt), "\n") {
+		if _, rest, ok := strings.Cut(line, `job_id="`); ok {
+			id, _, _ := strings.Cut(rest, `"`)
+			if series[id] == nil {
+				series[id] = map[string]int{}
+			}
+			if strings.HasPrefix(line, "aliyun_cas_deployment_workers{") {
+				_, status, _ := strings.Cut(line, `status="`)
+				status, value, _ := strings.Cut(status, `"} `)
+				if n, _ := strconv.Atoi(value); n > 0 {
+					series[id][status] += n
+				}
+			}
+		}
+	}
+	for _, id := range h.ids {
+		got := series[fmt.Sprint(id)]
+		delete(series, fmt.Sprint(id))
+		may := h.truths[id]
+		if at, ok := h.silent[id]; !ok || time.Since(at) > h.options.ResyncInterval {
+			may = may[len(may)-1:]
+		}
+		if !slices.ContainsFunc(may, func(counts map[string]int) bool { return maps.Equal(counts, got) }) {
+			rt.Fatalf("job %d: %v is served, want one of %v", id, got, may)
+		}
+	}
+	if len(series) > 0 {
+		rt.Fatalf("jobs that vanished have series: %v", series)
+	}
+}
+
+// TestAFailedListingRemovesNothing breaks the listing of 120 jobs in every way in
+// which a listing can be broken.
+func TestAFailedListingRemovesNothing(t *testing.T) {
+	for _, fault := range []string{
+		"error-503", "forbidden", "throttle-429", "truncated-body", "empty-200", "empty-page", "short-page", "duplicate-page",
+		"replaced-row", "total-high", "total-low", "total-changes", "total-missing", "total-huge", "data-missing", "row-without-id", "cut-json",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := simulator.New(simulator.Options{})
+				for id := range int64(120) {
+					sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: time.Now().Add(-time.Hour)}, crowd(1))
+				}
+				r := newRig(t, sim, discovering)
+				if !r.Poll(t.Context()) {
+					t.Fatalf("the poll before the fault failed: %s", r.log)
+				}
+				if err := sim.Inject(fault, simulator.Match{Action: "ListDeploymentJob", Page: 2}); err != nil {
+					t.Fatal(err)
+				}
+				sim.DeleteJob(120) // and nobody can know
+				time.Sleep(time.Minute)
+				if r.Poll(t.Context()) {
+					t.Error("the poll succeeded")
+				}
+				if got := len(r.values(t, "deployment_job_workers")); got != 120 {
+					t.Errorf("%d jobs are served, want the 120 of the last listing", got)
+				}
+				for name, want := range map[string]string{"discovery_up": "0", "deployment_jobs": "120"} {
+					if got := r.value(t, name); got != want {
+						t.Errorf("%s is %s, want %s", name, got, want)
+					}
+				}
+				sim.ClearFaults()
+				time.Sleep(time.Minute)
+				if !r.Poll(t.Context()) || len(r.values(t, "deployment_job_up")) != 119 {
+					t.Errorf("after the fault: %d jobs, want 119\n%s", len(r.values(t, "deployment_job_up")), r.log)
+				}
+			})
+		})
+	}
+}
+
+// TestIdleCostIsTheListing counts the calls of an account of 1,000 finished jobs
+// of 110 workers and 5 active ones.
+func TestIdleCostIsTheListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		past := time.Now().Add(-time.Hour)
+		for id := range int64(1000) {
+			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: past}, crowd(110))
+		}
+		for id := range int64(5) {
+			sim.PutJob(simulator.Job{ID: 2000 + id, Status: "processing", Modified: past}, crowd(110))
+		}
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.RequestsPerSecond, s.Concurrency = 1000, 16
+		})
+		r.Poll(t.Context())
+		if got := len(r.values(t, "deployment_job_workers")); got != 1005 {
+			t.Fatalf("%d jobs are read at first, want 1005\n%s", got, r.log)
+		}
+		first := sim.Calls()["ListWorkerResource"]
+		sim.ResetStats()
+		time.Sleep(time.Minute)
+		r.Poll(t.Context())
+		calls := sim.Calls()
+		if first != 3015 || calls["ListDeploymentJob"] != 21 || calls["ListWorkerResource"] != 15 || len(calls) != 2 {
+			t.Errorf("first %d calls, then %v; want 3015, then 21 of the listing and 15 pages", first, calls)
+		}
+		for action, want := range map[string]string{"ListDeploymentJob": "21", "ListWorkerResource": "15"} {
+			if got := r.value(t, "poll_api_requests", fmt.Sprintf("action=%q", action)); got != want {
+				t.Errorf("poll_api_requests of %s is %s, want %s", action, got, want)
+			}
+		}
+	})
+}
+
+// TestTenThousandJobs has more to read than the rate allows: that is said in
+// numbers, what moves is read in every cycle before all else, and what is at rest
+// is read in turn, none twice before all.
+func TestTenThousandJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		past := time.Now().Add(-time.Hour)
+		for id := range int64(10_000) {
+			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: past}, crowd(1))
+		}
+		moving := map[int64]bool{17: true, 5000: true, 9999: true}
+		for id := range moving {
+			sim.UpdateJob(id, func(j *simulator.Job) { j.Status = "processing" })
+		}
+		var read []int64 // in this cycle
+		sim.OnCall(func(call simulator.Call) {
+			if call.Action == "ListWorkerResource" {
+				read = append(read, call.JobID)
+			}
+		})
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.Concurrency = 1 // so that the order of calls is the order of starts
+		})
+		before := map[int64]bool{}
+		for cycle := range 4 {
+			read = nil
+			start := time.Now()
+			r.Poll(t.Context())
+			if took := time.Since(start); took > 75*time.Second {
+				t.Errorf("cycle %d took %v, want about the interval of a minute", cycle, took)
+			}
+			time.Sleep(time.Minute)
+			if len(read) < 3+20 {
+				t.Fatalf("cycle %d: %d jobs were read, want a share of those at rest too", cycle, len(read))
+			}
+			for i, id := range read {
+				if moving[id] != (i < 3) {
+					t.Errorf("cycle %d: job %d was number %d", cycle, id, i)
+				}
+				if !moving[id] && before[id] {
+					t.Errorf("cycle %d: job %d was read again before the others", cycle, id)
+				}
+				before[id] = true
+			}
+		}
+		if log := r.log.String(); !strings.Contains(log, "level=WARN msg=\"the watched jobs cannot be read within the poll interval at the configured rate\" jobs=10000 requests_per_cycle=") ||
+			!strings.Contains(log, "allowed_per_cycle=300") {
+			t.Errorf("no warning with the numbers:\n%s", log)
+		}
+		expected := 0.0
+		for _, value := range r.values(t, "poll_expected_api_requests") {
+			n, _ := strconv.ParseFloat(value, 64)
+			expected += n
+		}
+		if rate := r.value(t, "api_rate_limit_requests_per_second"); rate != "5" || expected < 500 || expected > 700 {
+			t.Errorf("%v calls are expected a cycle at %s/s, want 200 of the listing and 10,000 of each kind spread over 54 cycles", expected, rate)
+		}
+	})
+}
+
+// TestFilteredReadsCountAWorkerOnce lets a worker be in two filtered reads: one
+// product in two spellings, and a status that changes between two reads.
+func TestFilteredReadsCountAWorkerOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, []simulator.Worker{
+			{ID: 1, Status: "processing", CloudProduct: "DDoS", Modified: time.Now()}, {ID: 2, Status: "error", CloudProduct: "DDoS", Modified: time.Now()},
+		})
+		sim.OnCall(func(call simulator.Call) {
+			if call.Query.Get("Status") == "error" {
+				sim.UpdateWorker(8888, 1, func(w *simulator.Worker) { w.Status = "error" })
+			}
+		})
+		r := newRig(t, sim, func(s *settings) {
+			s.poller.JobIDs, s.poller.Products, s.poller.Statuses = []int64{8888}, []string{"DDOS", "DDoS"}, []string{"processing", "error"}
+		})
+		if !r.Poll(t.Context()) {
+			t.Fatalf("poll failed: %s", r.log)
+		}
+		for status, want := range map[string]string{"processing": "1", "error": "1"} {
+			if got := r.value(t, "deployment_workers", fmt.Sprintf("status=%q", status)); got != want {
+				t.Errorf("%s workers in %s, want %s", got, status, want)
+			}
+		}
+	})
+}
+
+// TestContextThatFailsIsNotAskedForAtEveryPoll counts the calls for certificates
+// that cannot be read, of jobs that are otherwise at rest.
+func TestContextThatFailsIsNotAskedForAtEveryPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		for id := range int64(10) {
+			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: time.Now().Add(-time.Hour)}, crowd(1))
+		}
+		if err := sim.Inject("not-found", simulator.Match{Action: "ListDeploymentJobCert"}); err != nil {
+			t.Fatal(err)
+		}
+		r := newRig(t, sim, discovering)
+		for range 10 {
+			if !r.Poll(t.Context()) {
+				t.Fatalf("what is only context failed the poll: %s", r.log)
+			}
+			time.Sleep(time.Minute)
+		}
+		// Once at first, then every 2.5 minutes, which is every third cycle.
+		if got := sim.Calls()["ListDeploymentJobCert"]; got != 40 {
+			t.Errorf("%d calls in ten cycles of ten jobs, want 40", got)
+		}
+	})
+}
