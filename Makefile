@@ -9,7 +9,7 @@ INFO := github.com/prometheus/common/version
 LDFLAGS := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Revision=$(REVISION) -X $(INFO).Branch=$(BRANCH) -X $(INFO).BuildDate=$(BUILD_DATE)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test lint fmt check fuzz soak bench clean
+.PHONY: help build demo quick test lint fmt check fuzz soak scale bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ fuzz: ## fuzz each target for FUZZTIME (10s)
 
 soak: ## repeat the main property under the race detector for SOAK (30m)
 	SOAK=$${SOAK:-30m} go test -race -run '^TestSoak$$' -timeout 0 -v ./collector
+
+scale: ## simulate up to 1,000 accounts of 100 jobs, for docs/scaling.md
+	SCALE=1 go test -run '^TestScale$$' -timeout 0 -v ./collector
 
 bench: ## measure against the baselines
 	go test -run '^$$' -bench . -benchmem ./...

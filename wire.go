@@ -36,12 +36,11 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 			provider = base.Assume(credentials.Role{ARN: account.RoleARN, ExternalID: s.RoleExternalId, SessionName: s.RoleSessionName})
 		}
 		metrics := collector.NewMetrics(registry, account.Name)
-		// The quota is the account's, so each shard takes its part.
-		rate := s.RequestsPerSecond / float64(s.TotalShards)
 		client, err := cas.New(cas.Options{
 			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency),
 			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
-			RequestsPerSecond: rate, Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
+			RequestsPerSecond: s.RequestsPerSecond, Shard: s.Shard, TotalShards: s.TotalShards,
+			Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("client of account %q: %w", account.Name, err)
@@ -51,7 +50,7 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 			JobIDs: jobsOf(s, account.Name), Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts,
 			Shard: s.Shard, TotalShards: s.TotalShards,
 			PollInterval: time.Duration(s.PollInterval), ResyncInterval: time.Duration(s.ResyncInterval),
-			MaxStaleness: time.Duration(s.MaxStaleness), RateLimit: rate, PageSize: s.PageSize,
+			MaxStaleness: time.Duration(s.MaxStaleness), RateLimit: s.RequestsPerSecond / float64(s.TotalShards), PageSize: s.PageSize,
 			Concurrency: s.Concurrency, MaxWorkers: s.MaxWorkersPerJob, FailedLimit: s.FailedWorkerLimit,
 		}))
 	}

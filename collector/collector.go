@@ -10,12 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// turns bound how many accounts are polled side by side. An account whose last
-// poll failed slowly, as when its API does not answer, waits for others like it:
-// it delays no sound one.
+// turns bound how many accounts are polled side by side: most of a poll is waiting
+// for the account's own limiter, so that it takes many to keep a core busy. An
+// account whose last poll failed slowly, as when its API does not answer, waits
+// for others like it: it delays no sound one.
 type turns struct{ sound, ailing chan struct{} }
 
-func newTurns() *turns { return &turns{make(chan struct{}, 16), make(chan struct{}, 4)} }
+func newTurns() *turns { return &turns{make(chan struct{}, 128), make(chan struct{}, 16)} }
 
 // Fleet is the accounts of a process: their polls, and a prometheus.Collector of
 // what they saw. A scrape reads memory only.

@@ -55,6 +55,14 @@ type settings struct {
 func newRig(t tb, sim *simulator.Simulator, change func(*settings)) *rig {
 	t.Helper()
 	r := &rig{sim: sim, registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
+	r.Poller, r.options = newPoller(t, r.registry, r.log, sim, change)
+	r.registry.MustRegister(collector.NewFleet(r.Poller))
+	return r
+}
+
+// newPoller builds the part of an exporter that is about one account.
+func newPoller(t tb, registry *prometheus.Registry, log io.Writer, sim *simulator.Simulator, change func(*settings)) (*collector.Poller, collector.Options) {
+	t.Helper()
 	s := settings{
 		Options: cas.Options{
 			Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: sim.Transport(),
@@ -64,23 +72,21 @@ func newRig(t tb, sim *simulator.Simulator, change func(*settings)) *rig {
 		poller: collector.Options{
 			PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
 			PageSize: 50, MaxWorkers: 200_000, FailedLimit: 100, TotalShards: 1,
-			Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}
 	if change != nil {
 		change(&s)
 	}
 	s.poller.RateLimit, s.poller.Concurrency = s.RequestsPerSecond, s.Concurrency
-	s.poller.Metrics = collector.NewMetrics(r.registry, s.poller.Account)
+	s.poller.Metrics = collector.NewMetrics(registry, s.poller.Account)
 	s.Observer = s.poller.Metrics
 	client, err := cas.New(s.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.poller.API = client
-	r.Poller, r.options = collector.New(s.poller), s.poller
-	r.registry.MustRegister(collector.NewFleet(r.Poller))
-	return r
+	return collector.New(s.poller), s.poller
 }
 
 // expose returns the exposition of the facts, in the text format.

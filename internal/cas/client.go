@@ -34,7 +34,7 @@ type Observer interface {
 	LimiterWaited(waited time.Duration)
 }
 
-// Options configure a Client. Every field is required.
+// Options configure a Client. Every field is required but Shard and TotalShards.
 type Options struct {
 	Endpoint          string            // scheme and host
 	RegionID          string            // region of the API
@@ -43,6 +43,8 @@ type Options struct {
 	Observer          Observer
 	RequestTimeout    time.Duration // of one HTTP request
 	RequestsPerSecond float64       // of the account, fractions allowed
+	Shard             int           // of TotalShards processes that share RequestsPerSecond, from 0
+	TotalShards       int           // 0 means 1
 	Concurrency       int           // requests in flight
 	MaxAttempts       int           // HTTP requests for one call
 	UserAgent         string
@@ -56,6 +58,7 @@ type Client struct {
 	attempts int
 	slots    chan struct{}
 	limiter  *rate.Limiter
+	share    share
 	trial    trial
 	pause    pause
 	decoders decoders
@@ -76,7 +79,8 @@ func New(o Options) (*Client, error) {
 		trial: trial{turn: make(chan struct{}, 1)},
 		// A burst of n lets n calls more through in some second than the rate says, and
 		// the quota is counted by the second.
-		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond), 1),
+		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond/float64(max(1, o.TotalShards))), 1),
+		share:   newShare(o),
 	}, nil
 }
 
@@ -130,14 +134,14 @@ func (c *Client) attempt(ctx context.Context, action string, params map[string]s
 	return err
 }
 
-// turn waits for the end of a pause and for the rate limiter.
+// turn waits for the end of a pause, the rate limiter and the process's slot.
 func (c *Client) turn(ctx context.Context) error {
 	start := time.Now()
 	defer func() { c.observer.LimiterWaited(time.Since(start)) }()
 	if err := c.pause.wait(ctx); err != nil {
 		return err
 	}
-	if c.limiter.Wait(ctx) != nil {
+	if c.limiter.Wait(ctx) != nil || !sleep(ctx, c.share.wait(time.Now())) {
 		return waitError(ctx)
 	}
 	return nil

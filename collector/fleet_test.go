@@ -1,0 +1,284 @@
+package collector_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// finishedJobs returns a simulator with n finished jobs, named as configured jobs
+// of an account could be.
+func finishedJobs(n int, workers func() []simulator.Worker) *simulator.Simulator {
+	sim := simulator.New(simulator.Options{Latency: 20 * time.Millisecond})
+	for id := range int64(n) {
+		sim.PutJob(simulator.Job{ID: 240_000 + id, Status: "success", Modified: time.Now().Add(-time.Hour)}, workers())
+	}
+	return sim
+}
+
+// shards runs total processes on one account for some minutes and returns the jobs
+// of each.
+func shards(t *testing.T, sim *simulator.Simulator, total int) [][]string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	rigs := make([]*rig, total)
+	for i := range rigs {
+		rigs[i] = newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.poller.Shard, s.poller.TotalShards = i, total
+			s.Shard, s.TotalShards = i, total
+		})
+		go collector.NewFleet(rigs[i].Poller).Run(ctx)
+	}
+	<-ctx.Done()
+	synctest.Wait()
+	jobs := make([][]string, total)
+	for i, r := range rigs {
+		for line := range strings.SplitSeq(r.expose(t), "\n") {
+			if id, ok := strings.CutPrefix(line, `aliyun_cas_deployment_job_workers{job_id="`); ok {
+				jobs[i] = append(jobs[i], id[:6])
+			}
+		}
+	}
+	return jobs
+}
+
+// TestShardsDivideAnAccount runs three shards on an account of 300 jobs, then four.
+func TestShardsDivideAnAccount(t *testing.T) {
+	owner := func(t *testing.T, total int) map[string]int {
+		t.Helper()
+		owners := map[string]int{}
+		synctest.Test(t, func(t *testing.T) {
+			sim := finishedJobs(300, func() []simulator.Worker { return crowd(1) })
+			least := math.MaxInt
+			for shard, jobs := range shards(t, sim, total) {
+				least = min(least, len(jobs))
+				for _, id := range jobs {
+					if other, twice := owners[id]; twice {
+						t.Errorf("job %s is in shards %d and %d", id, other, shard)
+					}
+					owners[id] = shard
+				}
+			}
+			if len(owners) != 300 || least < 300/total*2/3 {
+				t.Errorf("%d shards: %d jobs in all, %d in the smallest; want 300, about evenly", total, len(owners), least)
+			}
+			if peak := sim.PeakPerSecond(); peak > 5 {
+				t.Errorf("%d calls in some second, want at most the account's 5", peak)
+			}
+			t.Logf("%d shards at 5 calls/s together: %d calls in the fullest second", total, sim.PeakPerSecond())
+		})
+		return owners
+	}
+	three, four := owner(t, 3), owner(t, 4)
+	moved := 0
+	for id, shard := range three {
+		if four[id] != shard {
+			moved++
+			if four[id] != 3 {
+				t.Errorf("job %s moved to shard %d, which was there before", id, four[id])
+			}
+		}
+	}
+	t.Logf("%d of 300 jobs moved", moved)
+	if moved < 50 || moved > 100 {
+		t.Errorf("%d of 300 jobs moved, want about a quarter", moved)
+	}
+}
+
+// gone is the provider of an account whose role cannot be assumed.
+type gone struct{}
+
+func (gone) Credentials(context.Context) (rpc.Credentials, error) {
+	return rpc.Credentials{}, errors.New("AssumeRole: EntityNotExist.Role")
+}
+func (gone) Invalidate() {}
+
+// fleet is many accounts in one process.
+type fleet struct {
+	*rig
+	*collector.Fleet
+	sims []*simulator.Simulator
+}
+
+func newFleet(t *testing.T, accounts int, sim func(i int) *simulator.Simulator, change func(i int, s *settings)) *fleet {
+	t.Helper()
+	f := &fleet{rig: &rig{registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}}
+	pollers := make([]*collector.Poller, accounts)
+	for i := range pollers {
+		f.sims = append(f.sims, sim(i))
+		pollers[i], f.options = newPoller(t, f.registry, io.Discard, f.sims[i], func(s *settings) {
+			discovering(s)
+			s.poller.Account = fmt.Sprintf("team-%03d", i)
+			if change != nil {
+				change(i, s)
+			}
+		})
+	}
+	f.Fleet = collector.NewFleet(pollers...)
+	f.registry.MustRegister(f.Fleet)
+	return f
+}
+
+// calls returns the calls to all accounts so far.
+func (f *fleet) calls() int {
+	sum := 0
+	for _, sim := range f.sims {
+		for _, n := range sim.Calls() {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// TestBrokenAccountsDelayNoOther watches 50 accounts: the role of one is gone, the
+// API of another does not answer, a third may not read.
+func TestBrokenAccountsDelayNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 50, func(int) *simulator.Simulator {
+			return finishedJobs(20, func() []simulator.Worker { return crowd(110) })
+		}, func(i int, s *settings) {
+			if i == 7 {
+				s.Provider = gone{}
+			}
+		})
+		for i, fault := range map[int]string{17: "slow-headers", 27: "forbidden"} {
+			if err := f.sims[i].Inject(fault, simulator.Match{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go f.Run(ctx)
+		defer synctest.Wait()
+		defer cancel()
+		time.Sleep(time.Minute)
+		if got := len(f.values(t, "deployment_job_workers")); got != 47*20 {
+			t.Errorf("%d jobs are served after one interval, want %d", got, 47*20)
+		}
+		slowest := 0.0
+		for _, took := range f.values(t, "poll_duration_seconds") {
+			seconds, _ := strconv.ParseFloat(took, 64)
+			slowest = max(slowest, seconds)
+		}
+		t.Logf("%d calls; the slowest whole cycle took %.1f s", f.calls(), slowest)
+		time.Sleep(10 * time.Minute)
+		for account, why := range map[int]string{7: "auth", 17: "timeout", 27: "forbidden"} {
+			labels := []string{fmt.Sprintf("account=\"team-%03d\"", account), fmt.Sprintf("reason=%q", why)}
+			if got := f.value(t, "poll_failures_total", labels...); got == "0" {
+				t.Errorf("account %d: no failure is counted as %s", account, why)
+			}
+		}
+		for i, at := range f.values(t, "deployment_job_last_success_timestamp_seconds") {
+			seconds, _ := strconv.ParseFloat(at, 64)
+			if age := float64(time.Now().UnixMilli())/1000 - seconds; age > 70 {
+				t.Errorf("job %d was confirmed %.0f s ago, want at most an interval and its jitter", i, age)
+			}
+		}
+	})
+}
+
+// TestManySlowAccounts has more accounts whose API does not answer than may poll
+// at once.
+func TestManySlowAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 400, func(int) *simulator.Simulator {
+			return finishedJobs(1, func() []simulator.Worker { return crowd(1) })
+		}, nil)
+		for i := range 200 {
+			if err := f.sims[2*i].Inject("slow-headers", simulator.Match{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go f.Run(ctx)
+		defer synctest.Wait()
+		defer cancel()
+		time.Sleep(20 * time.Minute)
+		ages := []float64{}
+		for _, at := range f.values(t, "deployment_job_last_success_timestamp_seconds") {
+			seconds, _ := strconv.ParseFloat(at, 64)
+			ages = append(ages, float64(time.Now().UnixMilli())/1000-seconds)
+		}
+		if len(ages) != 200 || slices.Max(ages) > 70 {
+			t.Errorf("the sound accounts were confirmed %v s ago, want 200, each within an interval and its jitter", ages)
+		}
+	})
+}
+
+// TestScale prints the table of docs/scaling.md: `make scale`. All accounts are
+// served by one simulator, so that what memory grows is the exporter's.
+func TestScale(t *testing.T) {
+	if os.Getenv("SCALE") == "" {
+		t.Skip("it takes minutes; run `make scale`")
+	}
+	t.Log("| accounts | jobs of each | series | first read | calls of it | calls of an idle cycle | longest idle cycle | heap |")
+	for _, size := range [][2]int{{1, 100}, {1, 1000}, {1, 10_000}, {10, 100}, {100, 100}, {1000, 100}} {
+		synctest.Test(t, func(t *testing.T) { scale(t, size[0], size[1]) })
+	}
+}
+
+func scale(t *testing.T, accounts, jobs int) {
+	t.Helper()
+	sim := finishedJobs(jobs, func() []simulator.Worker { return crowd(10) })
+	before := heap()
+	calls := func() (sum int) {
+		for _, n := range sim.Calls() {
+			sum += n
+		}
+		return sum
+	}
+	f := newFleet(t, accounts, func(int) *simulator.Simulator { return sim }, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer synctest.Wait()
+	defer cancel()
+	start := time.Now()
+	go f.Run(ctx)
+	for len(f.values(t, "deployment_job_workers")) < accounts*jobs {
+		time.Sleep(time.Minute)
+	}
+	took, first := time.Since(start), calls()
+	time.Sleep(2 * time.Minute)
+	settled := calls()
+	time.Sleep(10 * time.Minute)
+	idle := float64(calls()-settled) / 10
+	var longest float64
+	for _, cycle := range f.values(t, "poll_duration_seconds") {
+		seconds, _ := strconv.ParseFloat(cycle, 64)
+		longest = max(longest, seconds)
+	}
+	families, err := f.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := 0
+	for _, family := range families {
+		series += len(family.GetMetric())
+	}
+	t.Logf("| %d | %d | %d | %v | %d | %.0f | %.1f s | %d MiB |", accounts, jobs, series, took, first, idle, longest, (heap()-before)>>20)
+	runtime.KeepAlive(f)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
