@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -145,5 +147,47 @@ func TestUnreachableAPIIsNotFatal(t *testing.T) {
 	status, _, stderr := program(ctx)
 	if status != exitOK || !strings.Contains(stderr, "reason=network") {
 		t.Errorf("status %d\n%s", status, stderr)
+	}
+}
+
+func TestHealthcheck(t *testing.T) {
+	served := func(status int) string {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/-/healthy" {
+				status = http.StatusNotFound
+			}
+			w.WriteHeader(status)
+		}))
+		t.Cleanup(web.Close)
+		return strings.TrimPrefix(web.URL, "http://")
+	}
+	_, port, _ := net.SplitHostPort(served(http.StatusOK))
+	webConfig := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(webConfig, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		address, webConfig string
+		want               int
+	}{
+		"any address":              {":" + port, "", exitOK},
+		"any IPv6 address":         {"[::]:" + port, "", exitOK},
+		"one address":              {served(http.StatusOK), "", exitOK},
+		"another address":          {"127.0.0.2:" + port, "", exitFailed},
+		"unhealthy":                {served(http.StatusInternalServerError), "", exitFailed},
+		"nothing listens":          {freeAddress(t), "", exitFailed},
+		"TLS or a password":        {served(http.StatusUnauthorized), webConfig, exitOK},
+		"nothing listens with TLS": {freeAddress(t), webConfig, exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The demo has no key, and must be found healthy all the same.
+			environment(t, "", map[string]string{
+				"ALIBABA_CLOUD_ACCESS_KEY_ID": "", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "",
+				"CAS_WEB_LISTEN_ADDRESS": c.address, "CAS_WEB_CONFIG_FILE": c.webConfig,
+			})
+			if got, _, stderr := program(t.Context(), "--healthcheck"); got != c.want {
+				t.Errorf("status %d, want %d\n%s", got, c.want, stderr)
+			}
+		})
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -131,33 +130,46 @@ func status(fleet *collector.Fleet, demo bool) server.Status {
 // healthcheck asks the exporter on this host whether it is alive, for images
 // without a shell.
 func healthcheck(ctx context.Context, s *config.Settings, stderr io.Writer) int {
-	_, port, _ := strings.Cut(s.WebListenAddress[strings.LastIndex(s.WebListenAddress, ":"):], ":")
-	address := net.JoinHostPort("127.0.0.1", port)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	if s.WebConfigFile != "" {
-		// TLS or a password may stand before the page; that someone listens must do.
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err != nil {
-			_, _ = fmt.Fprintln(stderr, "unhealthy: nothing listens on", address)
-			return exitFailed
-		}
-		_ = conn.Close()
-		return exitOK
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody) //nolint:gosec // it is this host
-	if err != nil {
-		return exitFailed
-	}
-	resp, err := (&http.Client{}).Do(req) //nolint:gosec // it is this host
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "unhealthy:", address, "does not answer")
-		return exitFailed
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		_, _ = fmt.Fprintln(stderr, "unhealthy: status", resp.StatusCode)
+	if err := alive(ctx, s.WebListenAddress, s.WebConfigFile == ""); err != nil {
+		_, _ = fmt.Fprintln(stderr, "unhealthy:", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// alive reports why nothing serves on the listen address, nil if something does.
+// Behind TLS or a password it takes a connection for life: it has no
+// certificate and no password to show.
+func alive(ctx context.Context, listen string, plain bool) error {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	address := net.JoinHostPort(host, port)
+	if !plain {
+		conn, refused := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if refused != nil {
+			return refused
+		}
+		return conn.Close()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody) //nolint:gosec // it is this host
+	if err != nil {
+		return err
+	}
+	// A transport of its own: no proxy stands between a host and itself.
+	resp, err := (&http.Transport{}).RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", req.URL, resp.Status)
+	}
+	return nil
 }

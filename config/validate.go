@@ -20,8 +20,8 @@ func (l *loader) validate() {
 	l.requests()
 	l.shards()
 	l.web()
-	if l.Demo {
-		return // the simulator has an address and a key of its own
+	if l.Demo || l.Mode == Healthcheck {
+		return // the simulator has an address and a key of its own; a health check asks neither
 	}
 	l.endpoint()
 	l.Key = l.key(os.Getenv)
