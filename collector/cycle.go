@@ -58,8 +58,10 @@ func (c *cycle) run(ctx context.Context) bool {
 	}
 	urgent, resting := inTurn(due)
 	start(urgent, c.budget()*4/5)
-	// What is at rest has the rest of the interval, and its share of every cycle.
-	start(resting, max(c.options.PollInterval, time.Since(c.start)+c.options.PollInterval/5))
+	// What is at rest has the rest of the interval, short of the next tick, and its
+	// share of every cycle.
+	share := c.options.PollInterval / 5
+	start(resting, max(c.options.PollInterval-share, time.Since(c.start)+share))
 	_ = group.Wait() // poll keeps its errors
 	return c.failed == 0
 }
