@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,10 +21,17 @@ func newTurns() *turns { return &turns{make(chan struct{}, 128), make(chan struc
 
 // Fleet is the accounts of a process: their polls, and a prometheus.Collector of
 // what they saw. A scrape reads memory only.
-type Fleet struct{ pollers []*Poller }
+type Fleet struct {
+	pollers         []*Poller
+	families        []family
+	accountFamilies []accountFamily
+	spare           sync.Pool // of *exposition
+}
 
 // NewFleet returns a Fleet of at least one Poller.
-func NewFleet(pollers ...*Poller) *Fleet { return &Fleet{pollers: pollers} }
+func NewFleet(pollers ...*Poller) *Fleet {
+	return &Fleet{pollers: pollers, families: families(), accountFamilies: accountFamilies()}
+}
 
 // Run polls all accounts until ctx ends, their starts spread over a tenth of the
 // interval.
@@ -62,26 +70,54 @@ func (f *Fleet) Ready() bool {
 // Describe implements prometheus.Collector.
 func (f *Fleet) Describe(ch chan<- *prometheus.Desc) {
 	t := f.pollers[0].table
-	for _, desc := range slices.Concat(t.descs, t.accountDescs) {
-		ch <- desc
+	for _, h := range slices.Concat(t.families, t.accountFamilies) {
+		ch <- h.desc
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (f *Fleet) Collect(ch chan<- prometheus.Metric) {
+func (f *Fleet) Collect(ch chan<- prometheus.Metric) { f.expose(&exposition{metrics: ch}) }
+
+// WriteText writes what Collect collects in the classic text format, or as
+// OpenMetrics without the line that ends it.
+func (f *Fleet) WriteText(w io.Writer, openMetrics bool) error {
+	e, ok := f.spare.Get().(*exposition)
+	if !ok {
+		e = &exposition{}
+	}
+	e.to, e.openMetrics, e.err = w, openMetrics, nil
+	f.expose(e)
+	e.flush()
+	e.to = nil
+	f.spare.Put(e)
+	return e.err
+}
+
+// expose hands every sample to an exposition.
+func (f *Fleet) expose(e *exposition) {
 	now := time.Now()
-	for _, p := range f.pollers {
-		p.table.renderAccount(scrape{Poller: p, account: *p.account.Load(), now: now}, ch)
-		for _, j := range *p.jobs.Load() {
-			v := j.view.Load()
-			for i, metrics := range v.samples {
-				if v.shows(class(i), now, p.options.MaxStaleness) {
-					for _, m := range metrics {
-						ch <- m
-					}
+	e.look(f.pollers)
+	for i, family := range f.families {
+		e.begun = false
+		for n, p := range f.pollers {
+			e.head = &p.table.families[i]
+			for _, v := range e.views[n] {
+				if v.shows(family.class, now, p.options.MaxStaleness) {
+					e.fixed = append(append(e.fixed[:0], p.table.fixed...), v.label)
+					family.samples(v, e)
 				}
 			}
 		}
+	}
+	for i, family := range f.accountFamilies {
+		e.begun = false
+		for _, p := range f.pollers {
+			e.head, e.fixed = &p.table.accountFamilies[i], append(e.fixed[:0], p.table.fixed...)
+			family.samples(scrape{Poller: p, account: *p.account.Load(), now: now}, e)
+		}
+	}
+	for _, views := range e.views {
+		clear(views) // a spare exposition must not hold what was replaced
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/cas/reason"
 )
 
@@ -69,7 +71,7 @@ func (c *cycle) refreshContext(ctx context.Context, j *job, v *View) {
 		certErr = ask(ctx, c, "ListDeploymentJobCert", func() error {
 			certificates, err := c.options.API.ListCertificates(ctx, v.ID)
 			if err == nil {
-				v.certificates = datedNow(certificates, of)
+				v.certificates = datedNow(details(certificates), of)
 			}
 			return err
 		})
@@ -107,4 +109,17 @@ func ask(ctx context.Context, c *cycle, action string, call func() error) error 
 		c.abort(hopeless{err})
 	}
 	return err
+}
+
+// details makes one of each certificate; the first of two with the same id counts.
+func details(certificates []cas.Certificate) []detail {
+	seen := map[int64]bool{}
+	var all []detail
+	for _, c := range certificates {
+		if !seen[c.ID] {
+			seen[c.ID] = true
+			all = append(all, detail{c.NotAfter, []string{strconv.FormatInt(c.ID, 10), c.Name, c.CommonName}})
+		}
+	}
+	return all
 }

@@ -80,7 +80,7 @@ func (c *cycle) confirm(j *job) bool {
 		v.Success = v.record.at
 	}
 	complete := v.confirmContext()
-	c.publish(j, &v)
+	j.view.Store(&v)
 	return settled && (complete || !j.missed.again(&v, c.start, c.options.MaxStaleness))
 }
 
@@ -123,7 +123,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 			v.Success = v.record.at
 		}
 		c.refreshContext(ctx, j, &v)
-		c.publish(j, &v)
+		j.view.Store(&v)
 		return
 	}
 	j.attempted = start
@@ -143,7 +143,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 		j.note(&v, start, c.options.ResyncInterval)
 		c.refreshContext(ctx, j, &v)
 	}
-	c.publish(j, &v)
+	j.view.Store(&v)
 }
 
 // conclude writes the outcome of a sweep into a view.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/cas/reason"
@@ -111,7 +112,7 @@ func (p *Poller) watch(jobs []*job) {
 
 func newJob(id int64, configured bool) *job {
 	j := &job{id: id, configured: configured}
-	j.view.Store(&View{ID: id, Expected: configured})
+	j.view.Store(&View{ID: id, label: strconv.FormatInt(id, 10), Expected: configured})
 	return j
 }
 

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
@@ -17,11 +16,7 @@ const (
 	records                  // the job's record
 	counted                  // the API's own counts
 	certificate              // the job's certificates
-	classes
 )
-
-// emit receives a sample: its value, and the values of the family's labels.
-type emit func(value float64, labels ...string)
 
 // description is what every family has.
 type description struct {
@@ -35,7 +30,7 @@ type description struct {
 type family struct {
 	description
 	class   class
-	samples func(v *View, emit emit)
+	samples func(v *View, e *exposition)
 }
 
 // families returns all families about jobs: the one place that names them.
@@ -49,17 +44,17 @@ func families() []family {
 		{description{"deployment_workers", "Worker tasks of a deployment job by Status, CloudProduct and RegionId of ListWorkerResource, as of the last complete sweep.", group}, sweeps, workers},
 		{description{"deployment_workers_oldest_modified_timestamp_seconds", "Smallest GmtModified of the workers in this group (ListWorkerResource), as of the last complete sweep.", group}, sweeps, oldestModified},
 		{description{"deployment_failed_worker_modified_timestamp_seconds", "GmtModified of a worker in error or rollback_error (ListWorkerResource), oldest first up to the limit, as of the last complete sweep.", failed}, sweeps, failedWorkers},
-		{description{"deployment_failed_workers_omitted", "Failed workers without a series of their own: beyond the limit, or without a readable GmtModified, as of the last complete sweep.", nil}, sweeps, func(v *View, emit emit) {
-			emit(float64(v.snapshot.omitted))
+		{description{"deployment_failed_workers_omitted", "Failed workers without a series of their own: beyond the limit, or without a readable GmtModified, as of the last complete sweep.", nil}, sweeps, func(v *View, e *exposition) {
+			e.emit(float64(v.snapshot.omitted))
 		}},
 		{description{"deployment_job_workers", "Distinct workers of a job (Id of ListWorkerResource), as of the last complete sweep.", nil}, sweeps, jobWorkers},
 		{description{"deployment_job_reported_workers", "WorkerCount of DescribeDeploymentJobStatus: the job's workers as the API itself counts them.", nil}, counted, reportedWorkers},
-		{description{"deployment_job_info", "Name, JobType and CertType of a deployment job; the value is 1.", []string{"job_name", "job_type", "cert_type"}}, records, func(v *View, emit emit) {
-			emit(1, v.record.value.Name, v.record.value.JobType, v.record.value.CertType)
+		{description{"deployment_job_info", "Name, JobType and CertType of a deployment job; the value is 1.", []string{"job_name", "job_type", "cert_type"}}, records, func(v *View, e *exposition) {
+			e.emit(1, v.record.value.Name, v.record.value.JobType, v.record.value.CertType)
 		}},
 		{description{"deployment_job_status", "Status of a deployment job: 1 for the status that it is in, 0 for the others.", []string{"status"}}, records, jobStatus},
-		{description{"deployment_job_rolled_back", "Whether some worker of the job was rolled back (Rollback).", nil}, records, func(v *View, emit emit) {
-			emit(truth(v.record.value.RolledBack))
+		{description{"deployment_job_rolled_back", "Whether some worker of the job was rolled back (Rollback).", nil}, records, func(v *View, e *exposition) {
+			e.emit(truth(v.record.value.RolledBack))
 		}},
 		jobTime("created", "GmtCreate", func(j *cas.Job) time.Time { return j.Created }),
 		jobTime("modified", "GmtModified", func(j *cas.Job) time.Time { return j.Modified }),
@@ -67,17 +62,17 @@ func families() []family {
 		jobTime("start", "StartTime", func(j *cas.Job) time.Time { return j.Start }),
 		jobTime("end", "EndTime", func(j *cas.Job) time.Time { return j.Ended }),
 		{description{"deployment_job_certificate_not_after_timestamp_seconds", "NotAfterTime of a certificate that the job deploys (ListDeploymentJobCert).", []string{"cert_id", "cert_name", "common_name"}}, certificate, certificates},
-		{description{"deployment_job_up", "Whether the last poll of the job succeeded; absent before the first poll of a job that was discovered.", nil}, always, func(v *View, emit emit) {
+		{description{"deployment_job_up", "Whether the last poll of the job succeeded; absent before the first poll of a job that was discovered.", nil}, always, func(v *View, e *exposition) {
 			if v.Polled || v.Expected {
-				emit(truth(v.Up))
+				e.emit(truth(v.Up))
 			}
 		}},
-		{description{"deployment_job_last_success_timestamp_seconds", "When the job's workers were last confirmed, by a complete sweep or by the unchanged record of a finished job.", nil}, always, func(v *View, emit emit) {
-			instant(v.Success, emit)
+		{description{"deployment_job_last_success_timestamp_seconds", "When the job's workers were last confirmed, by a complete sweep or by the unchanged record of a finished job.", nil}, always, func(v *View, e *exposition) {
+			e.instant(v.Success)
 		}},
-		{description{"deployment_job_last_sweep_timestamp_seconds", "When all workers of the job were last read.", nil}, always, func(v *View, emit emit) {
+		{description{"deployment_job_last_sweep_timestamp_seconds", "When all workers of the job were last read.", nil}, always, func(v *View, e *exposition) {
 			if v.snapshot != nil {
-				instant(v.snapshot.swept, emit)
+				e.instant(v.snapshot.swept)
 			}
 		}},
 	}
@@ -85,66 +80,53 @@ func families() []family {
 
 func jobTime(name, field string, of func(*cas.Job) time.Time) family {
 	name, help := "deployment_job_"+name+"_timestamp_seconds", field+" of a deployment job; absent when the API gives none."
-	return family{description{name, help, nil}, records, func(v *View, emit emit) { instant(of(&v.record.value), emit) }}
+	return family{description{name, help, nil}, records, func(v *View, e *exposition) { e.instant(of(&v.record.value)) }}
 }
 
-func workers(v *View, emit emit) {
+func workers(v *View, e *exposition) {
 	for _, g := range v.snapshot.groups {
-		emit(float64(g.count), g.product, g.region, g.status)
+		e.emit(float64(g.count), g.product, g.region, g.status)
 	}
 }
 
-func oldestModified(v *View, emit emit) {
+func oldestModified(v *View, e *exposition) {
 	for _, g := range v.snapshot.groups {
-		instant(g.oldest, emit, g.product, g.region, g.status)
+		e.instant(g.oldest, g.product, g.region, g.status)
 	}
 }
 
-func failedWorkers(v *View, emit emit) {
-	for i := range v.snapshot.failed {
-		w := &v.snapshot.failed[i]
-		instant(w.Modified, emit, strconv.FormatInt(w.ID, 10), w.CloudProduct, w.RegionID, w.Status,
-			w.InstanceID, w.ListenerID, w.Port, w.ResourceDomain, w.CertName)
+func failedWorkers(v *View, e *exposition) {
+	for _, w := range v.snapshot.failed {
+		e.instant(w.at, w.labels...)
 	}
 }
 
-func jobWorkers(v *View, emit emit) {
+func jobWorkers(v *View, e *exposition) {
 	if !v.snapshot.filtered {
-		emit(float64(v.snapshot.workers))
+		e.emit(float64(v.snapshot.workers))
 	}
 }
 
-func reportedWorkers(v *View, emit emit) {
+func reportedWorkers(v *View, e *exposition) {
 	filtered := v.snapshot != nil && v.snapshot.filtered
 	if v.counts.value.Workers >= 0 && !filtered {
-		emit(float64(v.counts.value.Workers))
+		e.emit(float64(v.counts.value.Workers))
 	}
 }
 
-func jobStatus(v *View, emit emit) {
+func jobStatus(v *View, e *exposition) {
 	statuses := cas.JobStatuses()
 	if !slices.Contains(statuses, v.record.value.Status) {
 		statuses = append(statuses, v.record.value.Status)
 	}
 	for _, status := range statuses {
-		emit(truth(status == v.record.value.Status), status)
+		e.emit(truth(status == v.record.value.Status), status)
 	}
 }
 
-func certificates(v *View, emit emit) {
-	seen := map[int64]bool{}
+func certificates(v *View, e *exposition) {
 	for _, c := range v.certificates.value {
-		if !seen[c.ID] {
-			seen[c.ID] = true
-			instant(c.NotAfter, emit, strconv.FormatInt(c.ID, 10), c.Name, c.CommonName)
-		}
-	}
-}
-
-// instant emits a time, or nothing where there is none.
-func instant(at time.Time, emit emit, labels ...string) {
-	if !at.IsZero() {
-		emit(float64(at.UnixMilli())/1000, labels...)
+		e.instant(c.at, c.labels...)
 	}
 }
 

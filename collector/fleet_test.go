@@ -173,6 +173,7 @@ func TestBrokenAccountsDelayNoOther(t *testing.T) {
 		if got := len(f.values(t, "deployment_job_workers")); got != 47*20 {
 			t.Errorf("%d jobs are served after one interval, want %d", got, 47*20)
 		}
+		agree(t, f.Fleet)
 		slowest := 0.0
 		for _, took := range f.values(t, "poll_duration_seconds") {
 			seconds, _ := strconv.ParseFloat(took, 64)

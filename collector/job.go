@@ -36,6 +36,7 @@ func (m *missed) again(v *View, now time.Time, maxStaleness time.Duration) bool 
 // View is what is known of a job. It is never written after it is published.
 type View struct {
 	ID       int64
+	label    string        // the same as the label job_id
 	Expected bool          // the settings name the job, so that it has an up before any poll
 	Polled   bool          // some poll has ended
 	Up       bool          // the last one succeeded
@@ -47,9 +48,42 @@ type View struct {
 
 	record       dated[cas.Job]
 	counts       dated[cas.JobCounts]
-	certificates dated[[]cas.Certificate]
+	certificates dated[[]detail]
+}
 
-	samples samples
+// has reports whether a view has what a class shows.
+func (v *View) has(c class) bool {
+	switch c {
+	case sweeps:
+		return v.snapshot != nil
+	case records:
+		return v.record.known()
+	case counted:
+		return v.counts.known()
+	case certificate:
+		return v.certificates.known()
+	default:
+		return true
+	}
+}
+
+// confirmed returns when the content of a class was last confirmed.
+func (v *View) confirmed(c class) time.Time {
+	switch c {
+	case sweeps:
+		return v.Success
+	case records:
+		return v.record.at
+	case counted:
+		return v.counts.at
+	default:
+		return v.certificates.at
+	}
+}
+
+// shows reports whether a class is fit to be served at a time.
+func (v *View) shows(c class, now time.Time, maxStaleness time.Duration) bool {
+	return c == always || v.has(c) && now.Sub(v.confirmed(c)) <= maxStaleness
 }
 
 // dated is a fact with the time of its last confirmation; zero: not known.

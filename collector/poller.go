@@ -43,9 +43,6 @@ func New(o Options) *Poller {
 		}
 	}
 	p.watch(jobs)
-	for _, j := range jobs {
-		p.publish(j, j.view.Load())
-	}
 	p.account.Store(&account{})
 	return p
 }

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 
@@ -31,6 +33,7 @@ type tb interface {
 // that it runs in a synctest bubble.
 type rig struct {
 	*collector.Poller
+	fleet    *collector.Fleet
 	sim      *simulator.Simulator
 	registry *prometheus.Registry
 	log      *bytes.Buffer
@@ -56,7 +59,8 @@ func newRig(t tb, sim *simulator.Simulator, change func(*settings)) *rig {
 	t.Helper()
 	r := &rig{sim: sim, registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
 	r.Poller, r.options = newPoller(t, r.registry, r.log, sim, change)
-	r.registry.MustRegister(collector.NewFleet(r.Poller))
+	r.fleet = collector.NewFleet(r.Poller)
+	r.registry.MustRegister(r.fleet)
 	return r
 }
 
@@ -89,7 +93,7 @@ func newPoller(t tb, registry *prometheus.Registry, log io.Writer, sim *simulato
 	return collector.New(s.poller), s.poller
 }
 
-// expose returns the exposition of the facts, in the text format.
+// expose returns the exposition in the text format.
 func (r *rig) expose(t tb) string {
 	t.Helper()
 	families, err := r.registry.Gather()
@@ -102,7 +106,47 @@ func (r *rig) expose(t tb) string {
 			t.Fatal(err)
 		}
 	}
+	agree(t, r.fleet)
 	return text.String()
+}
+
+// agree fails unless what a fleet writes is what a pedantic registry makes of its
+// metrics.
+func agree(t tb, fleet *collector.Fleet) {
+	t.Helper()
+	facts := prometheus.NewPedanticRegistry()
+	facts.MustRegister(fleet)
+	for format, openMetrics := range map[expfmt.Format]bool{expfmt.FmtText: false, expfmt.FmtOpenMetrics_1_0_0: true} {
+		var want, got bytes.Buffer
+		families, err := facts.Gather()
+		if err != nil {
+			t.Fatalf("gather: %v", err)
+		}
+		encoder := expfmt.NewEncoder(&want, format)
+		for _, family := range families {
+			if err := encoder.Encode(family); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := fleet.WriteText(&got, openMetrics); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(sorted(want.String()), sorted(got.String())); diff != "" {
+			t.Fatalf("%s (-registry +written):\n%s", format, diff)
+		}
+	}
+}
+
+// sorted orders the families of an exposition, and the lines of each.
+func sorted(text string) []string {
+	families := strings.Split("\n"+text, "\n# HELP ")[1:]
+	for i, family := range families {
+		lines := strings.Split(strings.TrimSpace(family), "\n")
+		slices.Sort(lines[2:])
+		families[i] = strings.Join(lines, "\n")
+	}
+	slices.Sort(families)
+	return families
 }
 
 // value returns the value of a series, which holds all of labels (as name="value"),

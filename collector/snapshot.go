@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"slices"
+	"strconv"
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
@@ -19,15 +20,21 @@ type group struct {
 	oldest time.Time // smallest modification time, zero if none is readable
 }
 
+// detail is one thing with a time, and its labels as its family names them.
+type detail struct {
+	at     time.Time
+	labels []string
+}
+
 // Snapshot is what one complete sweep of a job saw. It is never written after
 // it is published.
 type Snapshot struct {
-	swept   time.Time    // when the last page had arrived
-	pages   int          // that it took
-	workers int          // distinct workers
-	groups  []group      // by product, region, status; zero-filled
-	failed  []cas.Worker // the oldest failed workers, oldest first
-	omitted int          // failed workers that are not in failed
+	swept   time.Time // when the last page had arrived
+	pages   int       // that it took
+	workers int       // distinct workers
+	groups  []group   // by product, region, status; zero-filled
+	failed  []detail  // the oldest failed workers, oldest first
+	omitted int       // failed workers that are not in failed
 
 	filtered bool // only some workers were read, so that workers is not the job's number
 }
@@ -118,14 +125,21 @@ func (t *tally) snapshot(now time.Time, statuses []string) *Snapshot {
 			t.group(groupKey{key.product, key.region, status})
 		}
 	}
-	s := &Snapshot{swept: now, pages: t.pages, workers: t.workers, failed: t.failed, omitted: t.omitted}
+	s := &Snapshot{swept: now, pages: t.pages, workers: t.workers, omitted: t.omitted}
 	for _, g := range t.groups {
 		s.groups = append(s.groups, *g)
 	}
 	slices.SortFunc(s.groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(a.product, b.product), cmp.Compare(a.region, b.region), cmp.Compare(a.status, b.status))
 	})
-	slices.SortFunc(s.failed, compareAge)
+	slices.SortFunc(t.failed, compareAge)
+	for i := range t.failed {
+		w := &t.failed[i]
+		s.failed = append(s.failed, detail{w.Modified, []string{
+			strconv.FormatInt(w.ID, 10), w.CloudProduct, w.RegionID, w.Status,
+			w.InstanceID, w.ListenerID, w.Port, w.ResourceDomain, w.CertName,
+		}})
+	}
 	return s
 }
 
