@@ -15,6 +15,7 @@ import (
 
 	"aliyun_cas_exporter/internal/cas/reason"
 	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/document"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -152,7 +153,7 @@ func TestFaultTable(t *testing.T) {
 		table += fmt.Sprintf("| `%s` | %s | %s | %d |\n", name, simulator.DescribeFault(name), served, o.calls)
 	}
 	t.Logf("%d faults", len(names))
-	hold(t, "../docs/reliability.md", "faults", table)
+	document.Hold(t, *update, "../docs/reliability.md", "faults", table)
 }
 
 // meet lets a job's poll meet a fault after a good one.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/document"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -188,30 +189,8 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 		for name := range documented {
 			t.Errorf("docs/metrics.md names %s, which is not exposed", name)
 		}
-		hold(t, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
+		document.Hold(t, *update, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
 	})
-}
-
-// hold fails unless a document has the text between two marks; with -update it
-// puts it there.
-func hold(t *testing.T, path, mark, text string) {
-	t.Helper()
-	document := readFile(t, path)
-	between := regexp.MustCompile(`(?s)(<!-- ` + mark + `: begin [^\n]*-->\n).*?(<!-- ` + mark + `: end -->)`)
-	want := between.ReplaceAllStringFunc(document, func(match string) string {
-		parts := between.FindStringSubmatch(match)
-		return parts[1] + text + parts[2]
-	})
-	if document == want {
-		return
-	}
-	if !*update {
-		t.Errorf("%s does not hold what is true; run the test with -update:\n%s", path, cmp.Diff(document, want))
-		return
-	}
-	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func readFile(t *testing.T, path string) string {
