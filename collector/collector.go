@@ -129,7 +129,13 @@ func RegisterProcess(registry prometheus.Registerer, shard, totalShards int, dem
 		Help: "Which share of the jobs this process watches, and of how many; the value is 1.",
 	}, []string{"shard", "total_shards"})
 	info.WithLabelValues(strconv.Itoa(shard), strconv.Itoa(totalShards)).Set(1)
-	registry.MustRegister(info)
+	// A rule can count labels but not read them: the number must be a value too.
+	total := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "total_shards",
+		Help: "Configured number of processes that the jobs are divided among.",
+	})
+	total.Set(float64(totalShards))
+	registry.MustRegister(info, total)
 	if demo {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "demo",
