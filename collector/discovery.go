@@ -70,10 +70,10 @@ func (c *cycle) readJobs(ctx context.Context, jobType, status string) (jobs []ca
 	read := listing[cas.Job]{
 		size: c.options.PageSize, concurrency: c.options.Concurrency, limit: maxJobs,
 		id: func(j *cas.Job) int64 { return j.ID }, patience: c.patience,
-		fetch: func(ctx context.Context, n int) (page[cas.Job], error) {
+		fetch: func(ctx context.Context, n int, spare []cas.Job) (page[cas.Job], error) {
 			answer, failure := c.options.API.ListJobs(ctx, cas.JobQuery{
 				JobType: jobType, Status: status, Page: n, Size: c.options.PageSize,
-			})
+			}, spare)
 			return page[cas.Job]{rows: answer.Jobs, total: answer.Total, showSize: answer.ShowSize}, failure
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,7 @@ type page[T any] struct {
 
 // listing describes how to read all pages of one listing.
 type listing[T any] struct {
-	fetch       func(ctx context.Context, n int) (page[T], error)
+	fetch       func(ctx context.Context, n int, spare []T) (page[T], error) // of a page before, to be used again
 	id          func(*T) int64
 	size        int   // rows asked for
 	concurrency int   // pages on their way at once
@@ -61,7 +62,7 @@ func (l listing[T]) read(ctx context.Context, add func(*T)) (pages int, err erro
 func (l listing[T]) firstPage(ctx context.Context) (page[T], error) {
 	ctx, cancel := context.WithTimeout(ctx, l.patience(1))
 	defer cancel()
-	return l.fetch(ctx, 1)
+	return l.fetch(ctx, 1, nil)
 }
 
 // fullPage returns how many rows a full page has. The answer is believed: it may
@@ -94,22 +95,28 @@ func (r *reader[T]) otherPages(ctx context.Context, pages int) error {
 	ctx, cancel := context.WithTimeout(ctx, r.patience(pages))
 	defer cancel()
 	group, within := errgroup.WithContext(ctx)
-	group.SetLimit(r.concurrency)
-	for n := 2; n <= pages && within.Err() == nil; n++ {
-		group.Go(func() error { return r.page(within, n) })
+	var last atomic.Int64 // page that was begun
+	last.Store(1)
+	for range min(r.concurrency, pages-1) {
+		group.Go(func() error {
+			var rows []T
+			for n := int(last.Add(1)); n <= pages && within.Err() == nil; n = int(last.Add(1)) {
+				p, err := r.fetch(within, n, rows)
+				if err != nil {
+					return fmt.Errorf("page %d: %w", n, err)
+				}
+				if err := r.take(n, p); err != nil {
+					return err
+				}
+				rows = p.rows
+			}
+			return nil
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	return ctx.Err()
-}
-
-func (r *reader[T]) page(ctx context.Context, n int) error {
-	p, err := r.fetch(ctx, n)
-	if err != nil {
-		return fmt.Errorf("page %d: %w", n, err)
-	}
-	return r.take(n, p)
 }
 
 func (r *reader[T]) take(n int, p page[T]) error {

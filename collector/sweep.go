@@ -64,10 +64,10 @@ func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter, counted
 	read := listing[cas.Worker]{
 		size: p.options.PageSize, concurrency: p.options.Concurrency, limit: int64(p.options.MaxWorkers),
 		id: func(w *cas.Worker) int64 { return w.ID }, patience: p.patience,
-		fetch: func(ctx context.Context, n int) (page[cas.Worker], error) {
+		fetch: func(ctx context.Context, n int, spare []cas.Worker) (page[cas.Worker], error) {
 			answer, err := p.options.API.ListWorkers(ctx, cas.WorkerQuery{
 				JobID: jobID, Status: f.status, CloudProduct: f.product, Page: n, Size: p.options.PageSize,
-			})
+			}, spare)
 			if err == nil {
 				err = f.obeyed(answer.Workers)
 			}

@@ -4,7 +4,13 @@ import "io"
 
 // DecodeWorkers decodes an answer of ListWorkerResource.
 func (c *Client) DecodeWorkers(body io.Reader, size int) (WorkerPage, error) {
-	page := WorkerPage{Workers: make([]Worker, 0, size)}
+	return c.DecodeWorkersInto(body, make([]Worker, 0, size))
+}
+
+// DecodeWorkersInto decodes an answer of ListWorkerResource into the memory of
+// spare.
+func (c *Client) DecodeWorkersInto(body io.Reader, spare []Worker) (WorkerPage, error) {
+	page := WorkerPage{Workers: spare[:0]}
 	err := c.decoders.decode(body, page.read)
 	return page, err
 }

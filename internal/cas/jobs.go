@@ -42,15 +42,16 @@ type JobPage struct {
 	Jobs     []Job
 }
 
-// ListJobs reads one page by ListDeploymentJob.
-func (c *Client) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
+// ListJobs reads one page by ListDeploymentJob into the memory of spare, which may
+// be nil.
+func (c *Client) ListJobs(ctx context.Context, q JobQuery, spare []Job) (JobPage, error) {
 	params := map[string]string{}
 	paging(params, q.Page, q.Size)
 	optional(params, "JobType", q.JobType)
 	optional(params, "Status", q.Status)
 	var page JobPage
 	err := c.call(ctx, "ListDeploymentJob", params, func(body io.Reader) error {
-		page = JobPage{Jobs: make([]Job, 0, q.Size)}
+		page = JobPage{Jobs: slices.Grow(spare[:0], q.Size)}
 		return c.decoders.decode(body, func(d *decoder) error {
 			var e envelope
 			err := e.read(d, "Data", func() error {

@@ -3,6 +3,7 @@ package cas
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,16 +62,17 @@ type WorkerPage struct {
 	Workers  []Worker
 }
 
-// ListWorkers reads one page by ListWorkerResource. A row without an id, and an
-// answer without Total, fail as reason.Decode.
-func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery) (WorkerPage, error) {
+// ListWorkers reads one page by ListWorkerResource into the memory of spare, which
+// may be nil. A row without an id, and an answer without Total, fail as
+// reason.Decode.
+func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery, spare []Worker) (WorkerPage, error) {
 	params := map[string]string{"JobId": strconv.FormatInt(q.JobID, 10)}
 	paging(params, q.Page, q.Size)
 	optional(params, "Status", q.Status)
 	optional(params, "CloudProduct", q.CloudProduct)
 	var page WorkerPage
 	err := c.call(ctx, "ListWorkerResource", params, func(body io.Reader) error {
-		page = WorkerPage{Workers: make([]Worker, 0, q.Size)}
+		page = WorkerPage{Workers: slices.Grow(spare[:0], q.Size)}
 		return c.decoders.decode(body, page.read)
 	})
 	if err != nil {

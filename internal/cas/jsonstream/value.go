@@ -101,8 +101,10 @@ func (r *Reader) next(bracket byte) bool {
 // Scalar consumes the next value and returns it: a string's content, a number
 // as it is written, true, false, and nothing for null. An object or array is
 // skipped and gives nothing. The bytes are valid until the next call.
-func (r *Reader) Scalar() []byte {
-	switch r.Kind() {
+func (r *Reader) Scalar() []byte { return r.scalar(r.Kind()) }
+
+func (r *Reader) scalar(kind Kind) []byte {
+	switch kind {
 	case String:
 		return r.quoted()
 	case Number:
@@ -122,7 +124,7 @@ func (r *Reader) Scalar() []byte {
 
 // Skip consumes the next value, whatever it is.
 func (r *Reader) Skip() {
-	switch r.Kind() {
+	switch kind := r.Kind(); kind {
 	case Object:
 		for r.Object(); r.Field(); {
 			r.Skip()
@@ -134,7 +136,7 @@ func (r *Reader) Skip() {
 	case End:
 		r.fail("the text ends early")
 	default:
-		r.Scalar()
+		r.scalar(kind)
 	}
 }
 
@@ -150,7 +152,15 @@ func (r *Reader) word(word string) []byte {
 
 // number consumes a number. Its first byte is known to be a digit or a minus.
 func (r *Reader) number() []byte {
+	// Most are ids and times: nothing but digits, and whole in the buffer.
 	n := 0
+	for r.pos+n < r.end && '0' <= r.buf[r.pos+n] && r.buf[r.pos+n] <= '9' {
+		n++
+	}
+	if r.pos+n < r.end && !ofNumber(r.buf[r.pos+n]) && (n == 1 || n > 0 && r.buf[r.pos] != '0') {
+		r.pos += n
+		return r.buf[r.pos-n : r.pos]
+	}
 	for r.pos+n < r.end || r.fill() {
 		if !ofNumber(r.buf[r.pos+n]) {
 			break
