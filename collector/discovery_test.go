@@ -201,6 +201,7 @@ func TestAFailedListingRemovesNothing(t *testing.T) {
 // TestIdleCostIsTheListing counts the calls of an account of 100 finished jobs of
 // 110 workers and 5 active ones; docs/performance.md has the same for 1,000.
 func TestIdleCostIsTheListing(t *testing.T) {
+	large(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		past := time.Now().Add(-time.Hour)
@@ -238,6 +239,7 @@ func TestIdleCostIsTheListing(t *testing.T) {
 // numbers, what moves is read in every cycle before all else, and what is at rest
 // is read in turn, none twice before all.
 func TestTenThousandJobs(t *testing.T) {
+	large(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		past := time.Now().Add(-time.Hour)
@@ -345,4 +347,14 @@ func TestContextThatFailsIsNotAskedForAtEveryPoll(t *testing.T) {
 			t.Errorf("%d calls in ten cycles of ten jobs, want 40", got)
 		}
 	})
+}
+
+// large marks a test that is run without the race detector only: with it, the test
+// would take minutes, and the detector's own tables are not made for that many
+// goroutines.
+func large(t *testing.T) {
+	t.Helper()
+	if underRace {
+		t.Skip("run without -race")
+	}
 }
