@@ -9,7 +9,7 @@ INFO := github.com/prometheus/common/version
 LDFLAGS := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Revision=$(REVISION) -X $(INFO).Branch=$(BRANCH) -X $(INFO).BuildDate=$(BUILD_DATE)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test lint fmt check fuzz soak scale bench clean
+.PHONY: help build demo quick test lint fmt check fuzz soak scale bench rules clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ scale: ## simulate up to 1,000 accounts of 100 jobs, for docs/scaling.md
 
 bench: ## measure against the baselines
 	go test -run '^$$' -bench . -benchmem ./...
+
+rules: ## test the alerts, and that their tests see mistakes
+	.ci/rules.sh
 
 clean: ## remove what was built
 	rm -rf aliyun_cas_exporter dist coverage.out

@@ -31,6 +31,7 @@ part() {
 nothing() { :; }
 tools() { .ci/tools.sh "$@" >/dev/null || { echo "the tools $* cannot be installed"; return 1; }; }
 prometheus() { tools prometheus; }
+alerting() { tools prometheus alertmanager; }
 
 # debian PACKAGE COMMAND: has the command, or installs its package.
 debian() {
@@ -58,6 +59,7 @@ part go nothing go_tests
 part properties nothing properties
 part fuzz nothing fuzz_smoke
 part exposition prometheus exposition
+part rules alerting .ci/rules.sh
 part shell shellcheck_needs shell_scripts
 
 for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
