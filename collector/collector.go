@@ -95,15 +95,16 @@ func (f *Fleet) WriteText(w io.Writer, openMetrics bool) error {
 
 // expose hands every sample to an exposition.
 func (f *Fleet) expose(e *exposition) {
-	now := time.Now()
 	e.look(f.pollers)
+	defer e.forget()
 	for i, family := range f.families {
 		e.begun = false
-		for n, p := range f.pollers {
-			e.head = &p.table.families[i]
-			for _, v := range e.views[n] {
-				if v.shows(family.class, now, p.options.MaxStaleness) {
-					e.fixed = append(append(e.fixed[:0], p.table.fixed...), v.label)
+		for n := range e.scenes {
+			s := &e.scenes[n]
+			e.head = &s.table.families[i]
+			for _, v := range s.views {
+				if v.shows(family.class, s.now, s.options.MaxStaleness) {
+					e.fixed = append(append(e.fixed[:0], s.table.fixed...), v.label)
 					family.samples(v, e)
 				}
 			}
@@ -111,13 +112,11 @@ func (f *Fleet) expose(e *exposition) {
 	}
 	for i, family := range f.accountFamilies {
 		e.begun = false
-		for _, p := range f.pollers {
-			e.head, e.fixed = &p.table.accountFamilies[i], append(e.fixed[:0], p.table.fixed...)
-			family.samples(scrape{Poller: p, account: *p.account.Load(), now: now}, e)
+		for n := range e.scenes {
+			s := &e.scenes[n]
+			e.head, e.fixed = &s.table.accountFamilies[i], append(e.fixed[:0], s.table.fixed...)
+			family.samples(s, e)
 		}
-	}
-	for _, views := range e.views {
-		clear(views) // a spare exposition must not hold what was replaced
 	}
 }
 

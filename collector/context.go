@@ -26,7 +26,7 @@ func (c *cycle) refreshRecord(ctx context.Context, j *job, v *View) error {
 		if err != nil {
 			return fmt.Errorf("describe job %d: %w", j.id, err)
 		}
-		v.record = datedNow(record, revision{})
+		v.record = datedNow(&record, revision{})
 		v.confirmContext()
 		return nil
 	})
@@ -35,7 +35,7 @@ func (c *cycle) refreshRecord(ctx context.Context, j *job, v *View) error {
 // confirmContext dates what was read at this revision of the record, and reports
 // whether all of it was.
 func (v *View) confirmContext() bool {
-	at, of := v.record.at, revisionOf(&v.record.value)
+	at, of := v.record.at, revisionOf(v.record.value)
 	counts, certificates := v.counts.known() && v.counts.of == of, v.certificates.known() && v.certificates.of == of
 	if counts {
 		v.counts.at = at
@@ -49,7 +49,7 @@ func (v *View) confirmContext() bool {
 // refreshContext reads the counts and certificates where the record changed since,
 // where another count than ours was read, and where they would become stale.
 func (c *cycle) refreshContext(ctx context.Context, j *job, v *View) {
-	of := revisionOf(&v.record.value)
+	of := revisionOf(v.record.value)
 	now := time.Now()
 	if !j.missed.again(v, now, c.options.MaxStaleness) {
 		return

@@ -20,7 +20,7 @@ type cycle struct {
 	start  time.Time
 	whole  bool                    // every job is read, however long it takes
 	abort  context.CancelCauseFunc // ends the cycle for all jobs; see hopeless
-	listed map[int64]cas.Job       // nil: there is no listing, or it failed
+	listed map[int64]*cas.Job      // nil: there is no listing, or it failed
 	denied sync.Map                // actions of context that this cycle gave up
 
 	mu     sync.Mutex
@@ -108,7 +108,7 @@ func (v *View) urgent() bool {
 	if v.snapshot != nil && v.snapshot.trouble() || v.Polled && !v.Up {
 		return true
 	}
-	record := &v.record.value
+	record := v.record.value
 	return !v.record.known() || !record.Finished() || record.Status == "error" || record.RolledBack
 }
 

@@ -50,9 +50,9 @@ type discovery struct {
 // and returns the union with the number of pages. The statuses are read in the
 // order of a job's life, so that a job that moves on meanwhile is met at least
 // once; what was read last holds.
-func (c *cycle) listJobs(ctx context.Context) (map[int64]cas.Job, int, error) {
+func (c *cycle) listJobs(ctx context.Context) (map[int64]*cas.Job, int, error) {
 	d := c.options.Discovery
-	jobs, pages := map[int64]cas.Job{}, 0
+	jobs, pages := map[int64]*cas.Job{}, 0
 	for _, f := range filters(inOrder(d.Statuses, cas.JobStatuses()), d.JobTypes) {
 		part, n, err := c.readJobs(ctx, f.product, f.status)
 		if err != nil {
@@ -66,7 +66,7 @@ func (c *cycle) listJobs(ctx context.Context) (map[int64]cas.Job, int, error) {
 	return jobs, pages, nil
 }
 
-func (c *cycle) readJobs(ctx context.Context, jobType, status string) (jobs []cas.Job, pages int, err error) {
+func (c *cycle) readJobs(ctx context.Context, jobType, status string) (jobs []*cas.Job, pages int, err error) {
 	read := listing[cas.Job]{
 		size: c.options.PageSize, concurrency: c.options.Concurrency, limit: maxJobs,
 		id: func(j *cas.Job) int64 { return j.ID }, patience: c.patience,
@@ -79,7 +79,10 @@ func (c *cycle) readJobs(ctx context.Context, jobType, status string) (jobs []ca
 	}
 	pages, err = readComplete(ctx, read, func() func(*cas.Job) {
 		jobs = nil
-		return func(j *cas.Job) { jobs = append(jobs, *j) }
+		return func(j *cas.Job) {
+			job := *j // j's memory is the page's
+			jobs = append(jobs, &job)
+		}
 	})
 	return jobs, pages, err
 }
@@ -92,12 +95,12 @@ func (c *cycle) adopt() {
 	}
 	var jobs []*job
 	for _, j := range watched {
-		if record, ok := c.listed[j.id]; j.configured || ok && c.options.Discovery.covers(&record, c.start) {
+		if record, ok := c.listed[j.id]; j.configured || ok && c.options.Discovery.covers(record, c.start) {
 			jobs = append(jobs, j)
 		}
 	}
 	for id, record := range c.listed {
-		if watched[id] == nil && c.options.owns(id) && c.options.Discovery.covers(&record, c.start) {
+		if watched[id] == nil && c.options.owns(id) && c.options.Discovery.covers(record, c.start) {
 			jobs = append(jobs, newJob(id, false))
 		}
 	}

@@ -26,21 +26,30 @@ type exposition struct {
 	metrics     chan<- prometheus.Metric // if not nil, takes metrics instead of text
 
 	*head
-	begun bool      // the family's intro is written
-	fixed []string  // the values of the labels account and job_id
-	views [][]*View // of each poller, the same for all families
+	begun  bool     // the family's intro is written
+	fixed  []string // the values of the labels account and job_id
+	scenes []scrape // what there is to show of each account: the same moment for all families
 }
 
-// look takes one view of each job, for all families.
+// look takes one view of each account and job.
 func (e *exposition) look(pollers []*Poller) {
+	now := time.Now()
+	e.scenes = slices.Grow(e.scenes[:0], len(pollers))[:len(pollers)]
 	for n, p := range pollers {
-		if n == len(e.views) {
-			e.views = append(e.views, nil)
+		s, jobs := &e.scenes[n], *p.jobs.Load()
+		s.Poller, s.account, s.now = p, *p.account.Load(), now
+		s.views = slices.Grow(s.views[:0], len(jobs))
+		for _, j := range jobs {
+			s.views = append(s.views, j.view.Load())
 		}
-		e.views[n] = e.views[n][:0]
-		for _, j := range *p.jobs.Load() {
-			e.views[n] = append(e.views[n], j.view.Load())
-		}
+	}
+}
+
+// forget drops what look took: a spare exposition must not hold what was replaced.
+func (e *exposition) forget() {
+	for n := range e.scenes {
+		clear(e.scenes[n].views)
+		e.scenes[n].account = account{}
 	}
 }
 

@@ -80,13 +80,11 @@ func families() []family {
 
 func jobTime(name, field string, of func(*cas.Job) time.Time) family {
 	name, help := "deployment_job_"+name+"_timestamp_seconds", field+" of a deployment job; absent when the API gives none."
-	return family{description{name, help, nil}, records, func(v *View, e *exposition) { e.instant(of(&v.record.value)) }}
+	return family{description{name, help, nil}, records, func(v *View, e *exposition) { e.instant(of(v.record.value)) }}
 }
 
 func workers(v *View, e *exposition) {
-	for _, g := range v.snapshot.groups {
-		e.emit(float64(g.count), g.product, g.region, g.status)
-	}
+	v.snapshot.fill(func(g group) { e.emit(float64(g.count), g.product, g.region, g.status) })
 }
 
 func oldestModified(v *View, e *exposition) {

@@ -30,7 +30,7 @@ type missed struct {
 // again reports whether the context should be asked for once more: what fails for
 // one job may fail for a thousand, at every poll.
 func (m *missed) again(v *View, now time.Time, maxStaleness time.Duration) bool {
-	return m.of != revisionOf(&v.record.value) || now.Sub(m.at) > maxStaleness/4
+	return m.of != revisionOf(v.record.value) || now.Sub(m.at) > maxStaleness/4
 }
 
 // View is what is known of a job. It is never written after it is published.
@@ -46,7 +46,7 @@ type View struct {
 	Success  time.Time     // when the workers were last confirmed, zero: never
 	snapshot *Snapshot     // nil: never
 
-	record       dated[cas.Job]
+	record       dated[*cas.Job]
 	counts       dated[cas.JobCounts]
 	certificates dated[[]detail]
 }
@@ -101,15 +101,22 @@ func datedNow[T any](value T, of revision) dated[T] {
 
 func (d *dated[T]) known() bool { return !d.at.IsZero() }
 
-// revision is what of a job's record shows that the job changed.
+// revision is what of a job's record shows that the job changed; its times are
+// Unix milliseconds. The zero value is the revision of an unknown record.
 type revision struct {
 	status                             string
 	rolledBack                         bool
-	modified, schedule, started, ended time.Time
+	modified, schedule, started, ended int64
 }
 
 func revisionOf(job *cas.Job) revision {
-	return revision{job.Status, job.RolledBack, job.Modified, job.Schedule, job.Start, job.Ended}
+	if job == nil {
+		return revision{}
+	}
+	return revision{
+		job.Status, job.RolledBack,
+		job.Modified.UnixMilli(), job.Schedule.UnixMilli(), job.Start.UnixMilli(), job.Ended.UnixMilli(),
+	}
 }
 
 // granularity is how coarse the API's times are, and how far its clock may be
@@ -123,7 +130,7 @@ func (j *job) settled(v *View, now time.Time, maxStaleness time.Duration, fresh 
 	switch {
 	case v.snapshot == nil, !v.Up, !v.record.known():
 		return false
-	case !v.record.value.Finished(), revisionOf(&v.record.value) != j.swept:
+	case !v.record.value.Finished(), revisionOf(v.record.value) != j.swept:
 		return false
 	case !fresh && now.Sub(v.Success) > maxStaleness/2:
 		return false
@@ -138,7 +145,7 @@ func (j *job) note(v *View, start time.Time, resync time.Duration) {
 	j.swept = revision{}
 	// A change in the same instant as the one recorded would not show.
 	if v.record.known() && start.Sub(v.record.value.Modified) >= granularity {
-		j.swept = revisionOf(&v.record.value)
+		j.swept = revisionOf(v.record.value)
 	}
 	j.resync = start.Add(resync*4/5 + rand.N(resync/5))
 }

@@ -12,11 +12,12 @@ import (
 // Poller watches one account. Run it once; everything else is safe for
 // concurrent use.
 type Poller struct {
-	options Options
-	jobs    atomic.Pointer[[]*job] // by id
-	table   *table
-	account atomic.Pointer[account]
-	latest  atomic.Pointer[dated[cas.JobCounts]] // of any job: it has the account's quota
+	options  Options
+	statuses []string               // that every product and region shows
+	jobs     atomic.Pointer[[]*job] // by id
+	table    *table
+	account  atomic.Pointer[account]
+	latest   atomic.Pointer[dated[cas.JobCounts]] // of any job: it has the account's quota
 
 	discovery discovery // belongs to the cycle, as does budgeted
 	budgeted  float64
@@ -35,7 +36,10 @@ type account struct {
 
 // New returns a Poller. Its configured jobs are visible at once, as not up.
 func New(o Options) *Poller {
-	p := &Poller{options: o, table: newTable(o.Account)}
+	p := &Poller{options: o, table: newTable(o.Account), statuses: o.Statuses}
+	if len(p.statuses) == 0 {
+		p.statuses = cas.WorkerStatuses()
+	}
 	var jobs []*job
 	for _, id := range o.JobIDs {
 		if o.owns(id) {

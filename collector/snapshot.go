@@ -29,12 +29,13 @@ type detail struct {
 // Snapshot is what one complete sweep of a job saw. It is never written after
 // it is published.
 type Snapshot struct {
-	swept   time.Time // when the last page had arrived
-	pages   int       // that it took
-	workers int       // distinct workers
-	groups  []group   // by product, region, status; zero-filled
-	failed  []detail  // the oldest failed workers, oldest first
-	omitted int       // failed workers that are not in failed
+	swept    time.Time // when the last page had arrived
+	pages    int       // that it took
+	workers  int       // distinct workers
+	groups   []group   // by product, region, status; see fill
+	statuses []string  // that every product and region shows
+	failed   []detail  // the oldest failed workers, oldest first
+	omitted  int       // failed workers that are not in failed
 
 	filtered bool // only some workers were read, so that workers is not the job's number
 }
@@ -113,19 +114,12 @@ func (t *tally) join(other *tally) {
 	}
 }
 
-// snapshot ends the tally. For every product and region that the job has, each
-// of statuses is present.
+// snapshot ends the tally.
 func (t *tally) snapshot(now time.Time, statuses []string) *Snapshot {
-	seen := make([]groupKey, 0, len(t.groups))
-	for key := range t.groups {
-		seen = append(seen, key)
+	s := &Snapshot{
+		swept: now, pages: t.pages, workers: t.workers, omitted: t.omitted,
+		groups: make([]group, 0, len(t.groups)), statuses: statuses,
 	}
-	for _, key := range seen {
-		for _, status := range statuses {
-			t.group(groupKey{key.product, key.region, status})
-		}
-	}
-	s := &Snapshot{swept: now, pages: t.pages, workers: t.workers, omitted: t.omitted}
 	for _, g := range t.groups {
 		s.groups = append(s.groups, *g)
 	}
@@ -141,6 +135,26 @@ func (t *tally) snapshot(now time.Time, statuses []string) *Snapshot {
 		}})
 	}
 	return s
+}
+
+// fill calls f for every group, and for those with no workers that complete the
+// statuses of a product and region. Those are not kept: most would be zeros.
+func (s *Snapshot) fill(f func(group)) {
+	for rest := s.groups; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].product == rest[0].product && rest[n].region == rest[0].region {
+			n++
+		}
+		for _, g := range rest[:n] {
+			f(g)
+		}
+		for _, status := range s.statuses {
+			if !slices.ContainsFunc(rest[:n], func(g group) bool { return g.status == status }) {
+				f(group{groupKey: groupKey{rest[0].product, rest[0].region, status}})
+			}
+		}
+		rest = rest[n:]
+	}
 }
 
 // trouble reports whether a worker failed.

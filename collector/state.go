@@ -59,13 +59,13 @@ func (v *View) state(now time.Time, maxStaleness time.Duration) JobState {
 		s.Stale = v.snapshot != nil
 		return s
 	}
-	for _, g := range v.snapshot.groups {
+	v.snapshot.fill(func(g group) {
 		i := slices.IndexFunc(s.Workers, func(c StatusCount) bool { return c.Status == g.status })
 		if i < 0 {
 			i, s.Workers = len(s.Workers), append(s.Workers, StatusCount{Status: g.status})
 		}
 		s.Workers[i].N += g.count
-	}
+	})
 	// Groups come by the alphabet; people think in the order of a worker's life.
 	slices.SortStableFunc(s.Workers, func(a, b StatusCount) int { return cmp.Compare(rank(a.Status), rank(b.Status)) })
 	return s

@@ -50,11 +50,7 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 			counted[id] = true
 		}
 	}
-	statuses := p.options.Statuses
-	if len(statuses) == 0 {
-		statuses = cas.WorkerStatuses()
-	}
-	s := whole.snapshot(time.Now(), statuses)
+	s := whole.snapshot(time.Now(), p.statuses)
 	s.filtered = len(p.options.Statuses)+len(p.options.Products) > 0
 	return s, nil
 }
