@@ -50,20 +50,19 @@ func refused(resp *http.Response, cred Credentials) (e *Error, readErr error) {
 	if json.Unmarshal(body, &r) != nil {
 		r = refusal{}
 	}
-	e = Refused(resp.StatusCode, string(r.Code), string(r.Message), string(r.RequestID))
 	// The server's string to sign repeats every signed parameter.
 	said, _, _ := strings.Cut(string(r.Message), "server string to sign is")
-	e.text = oneLine(cred.scrub(said))
+	e = Refused(resp.StatusCode, string(r.Code), said, string(r.RequestID))
+	e.hide(cred)
 	if e.text == "" {
 		e.text = "answered without an error message"
 	}
-	e.Code, e.RequestID = oneLine(cred.scrub(e.Code)), oneLine(cred.scrub(e.RequestID))
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
 	return e, readErr
 }
 
 // Refused returns the Error of an answer that carries an error code. It is for
-// decoders too: CAS can send one with status 200.
+// decoders too: CAS can send one with status 200, and Call hides what it repeats.
 func Refused(status int, code, message, requestID string) *Error {
 	return &Error{
 		Code: oneLine(code), Status: status, RequestID: oneLine(requestID),

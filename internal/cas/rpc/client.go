@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -59,7 +58,7 @@ func New(o Options) (*Client, error) {
 func NewTransport(conns int) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxy,
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
 		MaxConnsPerHost:        conns,
@@ -68,6 +67,15 @@ func NewTransport(conns int) *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+}
+
+// proxy is Go's own choice of a proxy; its error would repeat the proxy's password.
+func proxy(req *http.Request) (*url.URL, error) {
+	address, err := http.ProxyFromEnvironment(req)
+	if err != nil {
+		return nil, errors.New("HTTPS_PROXY is not the address of a proxy")
+	}
+	return address, nil
 }
 
 // Call sends one call of action with params and hands the body of a successful
@@ -101,9 +109,11 @@ func (c *Client) Call(ctx context.Context, cred Credentials, action string, para
 		return NewError(reason.Decode, "the answer is longer than %d MiB", maxBody>>20)
 	case body.err != nil:
 		return c.broken(ctx, body.err, cred)
-	default:
-		return err
 	}
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		refusal.hide(cred)
+	}
+	return err
 }
 
 // request signs; a call gets a request of its own, because signing writes into it.
@@ -140,10 +150,11 @@ func sign(r requests.AcsRequest, regionID string, cred Credentials) error {
 type signer struct{ cred Credentials }
 
 func (s signer) GetCredentials() (*credentials.Credentials, error) {
+	k := s.cred.open()
 	return &credentials.Credentials{
-		AccessKeyId:     s.cred.id,
-		AccessKeySecret: s.cred.secret,
-		SecurityToken:   s.cred.token,
+		AccessKeyId:     k.id,
+		AccessKeySecret: k.secret,
+		SecurityToken:   k.token,
 		ProviderName:    s.GetProviderName(),
 	}, nil
 }
@@ -167,5 +178,7 @@ func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error
 	if at, ok := errors.AsType[*url.Error](err); ok {
 		err = at.Err
 	}
-	return NewError(reason.Network, "%s", cred.scrub(fmt.Sprint(err)))
+	e := NewError(reason.Network, "%v", err)
+	e.hide(cred)
+	return e
 }

@@ -54,6 +54,13 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// hide removes credentials from what came from outside.
+func (e *Error) hide(cred Credentials) {
+	for _, text := range []*string{&e.Code, &e.RequestID, &e.text} {
+		*text = cred.scrub(*text)
+	}
+}
+
 // NewError returns an Error with a text of our own, for callers that find a
 // fault in an answer, or in its absence, themselves.
 func NewError(r reason.Reason, format string, args ...any) *Error {

@@ -1,0 +1,217 @@
+package rpc_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/cas/rpc"
+)
+
+// longToken is as long as those of STS: longer than what an error takes over.
+var longToken = "CAIS" + strings.Repeat("CANARY/t0ken+", 90) + "=="
+
+// TestUnexportedFieldsHideCredentials formats structs whose fields fmt may not
+// call methods of.
+func TestUnexportedFieldsHideCredentials(t *testing.T) {
+	type inner struct{ cred rpc.Credentials }
+	type outer struct {
+		inner inner
+		list  []rpc.Credentials
+		table map[string]inner
+	}
+	cred := rpc.NewCredentials(canaryID, canarySecret, canaryToken)
+	o := outer{inner{cred}, []rpc.Credentials{cred}, map[string]inner{"x": {cred}}}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		leaks(t, verb, fmt.Sprintf(verb, o))
+		leaks(t, verb+" of a pointer", fmt.Sprintf(verb, &o))
+	}
+}
+
+// TestEchoesAreHidden lets a server repeat what it was sent, in every place that an
+// error takes a text from, in every spelling.
+func TestEchoesAreHidden(t *testing.T) {
+	spellings := map[string]func(string) string{
+		"as it is":      func(s string) string { return s },
+		"escaped":       url.QueryEscape,
+		"escaped twice": func(s string) string { return url.QueryEscape(url.QueryEscape(s)) },
+		"in a path":     url.PathEscape,
+		"in lower case": lowerEscapes,
+		"in HTML":       html.EscapeString,
+		"in HTML, by hex": func(s string) string {
+			return strings.NewReplacer("+", "&#x2B;", "/", "&#x2f;", "=", "&#61;").Replace(s)
+		},
+		"after a stray %": func(s string) string { return "100%" + url.QueryEscape(s) },
+		"in JSON":         func(s string) string { return `{"key":"` + s + `"}` },
+		"cut off":         func(s string) string { return s[:len(s)*2/3] },
+		"its end":         func(s string) string { return s[len(s)/3:] },
+		"behind Chinese":  func(s string) string { return "密钥" + s + "不存在" },
+		"between lines":   func(s string) string { return "a\n" + s + "\r\nb" },
+	}
+	secrets := map[string]string{"id": canaryID, "secret": canarySecret, "token": longToken}
+	places := map[string]func(w http.ResponseWriter, text string){
+		"message": func(w http.ResponseWriter, text string) { answer(w, 400, "Invalid", text, "R") },
+		"code":    func(w http.ResponseWriter, text string) { answer(w, 403, text, "m", "R") },
+		"request": func(w http.ResponseWriter, text string) { answer(w, 500, "InternalError", "m", text) },
+		"page":    func(w http.ResponseWriter, text string) { w.WriteHeader(502); fmt.Fprint(w, "<p>", text) },
+		"redirect": func(w http.ResponseWriter, text string) {
+			w.Header().Set("Location", "http://elsewhere.example/?x="+url.QueryEscape(text))
+			w.WriteHeader(302)
+		},
+		"refusal with status 200": func(w http.ResponseWriter, text string) { answer(w, 200, "Throttling", text, text) },
+	}
+	var text string
+	var place func(http.ResponseWriter, string)
+	endpoint := serve(t, func(w http.ResponseWriter, _ *http.Request) { place(w, text) })
+	for where, put := range places {
+		for how, spell := range spellings {
+			for what, secret := range secrets {
+				place, text = put, spell(secret)
+				err := callWith(t, endpoint, refusalOf200)
+				if err == nil {
+					t.Fatalf("%s: no error", where)
+				}
+				leaks(t, fmt.Sprintf("%s, %s, %s", where, what, how), fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
+				if strings.ContainsAny(err.Error(), "\n\r") {
+					t.Errorf("%s, %s, %s: more than one line: %q", where, what, how, err)
+				}
+			}
+		}
+	}
+}
+
+// lowerEscapes escapes with small letters.
+func lowerEscapes(s string) string {
+	return strings.NewReplacer("%2B", "%2b", "%2F", "%2f", "%3D", "%3d").Replace(url.QueryEscape(s))
+}
+
+func answer(w http.ResponseWriter, status int, code, message, requestID string) {
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"Code": code, "Message": message, "RequestId": requestID})
+}
+
+// refusalOf200 decodes as package cas does.
+func refusalOf200(body io.Reader) error {
+	var a struct{ Code, Message, RequestID string }
+	if err := json.NewDecoder(body).Decode(&a); err != nil {
+		return err
+	}
+	return rpc.Refused(200, a.Code, a.Message, a.RequestID)
+}
+
+// TestWhatStaysReadable has texts that a mask would only spoil.
+func TestWhatStaysReadable(t *testing.T) {
+	for said, want := range map[string]string{
+		"Request was denied due to user flow control.":         "Invalid: Request was denied due to user flow control. (HTTP 400, request id R)",
+		"The job 8888 does not exist: 100% sure.":              "Invalid: The job 8888 does not exist: 100% sure. (HTTP 400, request id R)",
+		"Specified access key " + canaryID + " is not found.":  "Invalid: Specified access key [hidden] is not found. (HTTP 400, request id R)",
+		"See https://help.example/a?x=1 about SignatureNonce.": "Invalid: See https://help.example/a?... about SignatureNonce. (HTTP 400, request id R)",
+	} {
+		endpoint := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, "Invalid", said, "R") })
+		if got := callWith(t, endpoint, discard).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestRawEchoes lets a server repeat the request where net/http reads no further.
+func TestRawEchoes(t *testing.T) {
+	for name, reply := range map[string]string{
+		"status line": "HTTP/1.1 %s\r\n\r\n", "no HTTP": "%s\r\n\r\n", "header": "HTTP/1.1 200 OK\r\n%s\r\n\r\n",
+		"length": "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n", "encoding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener := listen(t)
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					request := make([]byte, 64<<10)
+					n, _ := conn.Read(request)
+					line, _, _ := strings.Cut(string(request[:n]), "\r\n")
+					fmt.Fprintf(conn, reply, line)
+					conn.Close()
+				}
+			}()
+			err := callWith(t, "http://"+listener.Addr().String(), discard)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			leaks(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
+		})
+	}
+}
+
+// TestProxyPasswordsAreHidden runs in a process of its own, for net/http reads the
+// environment once. A proxy is never used for loopback, so the name is a made-up one.
+func TestProxyPasswordsAreHidden(t *testing.T) {
+	if os.Getenv("RPC_TEST_PROXY") != "" {
+		t.Log(callWith(t, "https://cas.invalid", discard))
+		return
+	}
+	for name, address := range map[string]string{
+		"nothing listens": "http://user:CANARY@127.0.0.1:1", "no address": "http://user:CANARY@[bad",
+		"no port": "http://user:CANARY@127.0.0.1:port", "no scheme": "user:CANARY@%zz", "socks": "socks5://user:CANARY@127.0.0.1:1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestProxyPasswordsAreHidden$")
+			cmd.Env = append(os.Environ(), "RPC_TEST_PROXY=1", "HTTPS_PROXY="+address)
+			output, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			leaks(t, name, string(output))
+			if strings.Contains(string(output), "<nil>") {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) (endpoint string) {
+	t.Helper()
+	listener := listen(t)
+	server := &http.Server{Handler: handler}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	return "http://" + listener.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+func callWith(t *testing.T, endpoint string, decode func(io.Reader) error) error {
+	t.Helper()
+	transport := rpc.NewTransport(1)
+	defer transport.CloseIdleConnections()
+	client, err := rpc.New(rpc.Options{
+		Endpoint: endpoint, Version: "2020-04-07", RegionID: "cn-hangzhou", Transport: transport, Timeout: 10 * time.Second, UserAgent: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, longToken), "ListWorkerResource", nil, decode)
+	if err != nil && reason.Of(err) == "" {
+		t.Errorf("%v has no reason", err)
+	}
+	return err
+}
