@@ -32,7 +32,7 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 		provider, accountLog := base, log
 		if account.Name != "" {
 			accountLog = log.With("account", account.Name)
-			provider = base.Assume(credentials.Role{ARN: account.RoleARN, ExternalID: s.RoleExternalId, SessionName: s.RoleSessionName})
+			provider = base.Assume(credentials.Role{ARN: account.RoleARN, ExternalID: string(s.RoleExternalId), SessionName: s.RoleSessionName})
 		}
 		metrics := collector.NewMetrics(registry, account.Name)
 		client, err := cas.New(cas.Options{
@@ -63,11 +63,11 @@ func newProvider(s *config.Settings) (*credentials.Provider, error) {
 	return credentials.New(credentials.Options{
 		Source:      k.Source,
 		AccessKeyID: string(k.AccessKeyID), AccessKeySecret: string(k.AccessKeySecret), SecurityToken: string(k.SecurityToken),
-		AccessKeyIDFile: k.AccessKeyIDFile, AccessKeySecretFile: k.AccessKeySecretFile, SecurityTokenFile: k.SecurityTokenFile,
-		OIDCRoleARN: k.OIDCRoleARN, OIDCProviderARN: k.OIDCProviderARN, OIDCTokenFile: k.OIDCTokenFile,
+		AccessKeyIDFile: string(k.AccessKeyIDFile), AccessKeySecretFile: string(k.AccessKeySecretFile), SecurityTokenFile: string(k.SecurityTokenFile),
+		OIDCRoleARN: k.OIDCRoleARN, OIDCProviderARN: k.OIDCProviderARN, OIDCTokenFile: string(k.OIDCTokenFile),
 		ECSRoleName: k.ECSRoleName, URI: string(k.URI),
 		Profile: k.Profile, CLIConfigFile: k.CLIConfigFile, CredentialsFile: k.CredentialsFile,
-		Role:        credentials.Role{ARN: s.RoleArn, ExternalID: s.RoleExternalId, SessionName: s.RoleSessionName},
+		Role:        credentials.Role{ARN: s.RoleArn, ExternalID: string(s.RoleExternalId), SessionName: s.RoleSessionName},
 		SessionName: s.RoleSessionName, Transport: rpc.NewTransport(1), Direct: direct,
 	})
 }

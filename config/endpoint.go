@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,9 +20,9 @@ func (l *loader) endpoint() {
 	if !strings.Contains(l.Endpoint, "://") {
 		l.Endpoint = "https://" + l.Endpoint
 	}
-	u, err := url.Parse(l.Endpoint)
+	u, ok := address(l.Endpoint)
 	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+	case !ok:
 		l.fault("CAS_ENDPOINT", "is not a URL or a host such as https://cas.aliyuncs.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		l.fault("CAS_ENDPOINT", "must be a scheme and a host only")
@@ -30,6 +31,16 @@ func (l *loader) endpoint() {
 	default:
 		l.Endpoint = u.Scheme + "://" + u.Host
 	}
+}
+
+// address parses what must be a URL with a host.
+func address(text string) (u *url.URL, ok bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, false
+	}
+	_, err = strconv.ParseUint(u.Port(), 10, 16)
+	return u, err == nil || !strings.Contains(u.Host[strings.LastIndex(u.Host, "]")+1:], ":")
 }
 
 func loopback(host string) bool {

@@ -3,6 +3,8 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,94 +14,121 @@ type Key struct {
 	Source string
 
 	AccessKeyID, AccessKeySecret, SecurityToken             Secret // of env
-	AccessKeyIDFile, AccessKeySecretFile, SecurityTokenFile string // of file
-	OIDCRoleARN, OIDCProviderARN, OIDCTokenFile             string // of oidc
+	AccessKeyIDFile, AccessKeySecretFile, SecurityTokenFile File   // of file
+	OIDCRoleARN, OIDCProviderARN                            string // of oidc
+	OIDCTokenFile                                           File   // of oidc
 	ECSRoleName                                             string // of ecs_ram_role; empty: asked for
 	URI                                                     Secret // of uri; it can hold a token
 	Profile, CLIConfigFile, CredentialsFile                 string // of profile
+
+	STSRegion string // of STS; empty: the address for all regions
+	STSVPC    bool   // call STS by its address inside a VPC
+}
+
+// way is a source of credentials: whether anything of it is configured, and the
+// variables that it cannot do without.
+type way struct {
+	source     string
+	configured bool
+	needs      []need
+}
+
+type need struct{ variable, value string }
+
+// ways returns the sources in the order in which auto tries them. One that is
+// configured by half counts: it is a mistake to report, not a reason to take another.
+func (k *Key) ways() []way {
+	return []way{
+		{"env", k.AccessKeyID != "" || k.AccessKeySecret != "", []need{
+			{"ALIBABA_CLOUD_ACCESS_KEY_ID", string(k.AccessKeyID)},
+			{"ALIBABA_CLOUD_ACCESS_KEY_SECRET", string(k.AccessKeySecret)},
+		}},
+		{"file", k.AccessKeyIDFile != "" || k.AccessKeySecretFile != "", []need{
+			{"CAS_ACCESS_KEY_ID_FILE", string(k.AccessKeyIDFile)},
+			{"CAS_ACCESS_KEY_SECRET_FILE", string(k.AccessKeySecretFile)},
+		}},
+		{"oidc", k.OIDCProviderARN != "" || k.OIDCTokenFile != "", []need{
+			{"ALIBABA_CLOUD_ROLE_ARN", k.OIDCRoleARN},
+			{"ALIBABA_CLOUD_OIDC_PROVIDER_ARN", k.OIDCProviderARN},
+			{"ALIBABA_CLOUD_OIDC_TOKEN_FILE", string(k.OIDCTokenFile)},
+		}},
+		{"ecs_ram_role", k.ECSRoleName != "", nil},
+		{"uri", k.URI != "", []need{{"ALIBABA_CLOUD_CREDENTIALS_URI", string(k.URI)}}},
+		{"profile", k.Profile != "" || exists(k.CLIConfigFile) || exists(k.CredentialsFile), nil},
+	}
 }
 
 // key finds the source of credentials.
-func (l *loader) key(env func(string) string) Key {
-	alibaba := func(name string) string { return strings.TrimSpace(env("ALIBABA_CLOUD_" + name)) }
-	home, _ := os.UserHomeDir()
+func (l *loader) key() Key {
+	k := l.keys()
+	ways := k.ways()
+	chosen := slices.IndexFunc(ways, func(w way) bool {
+		return w.source == l.Credentials || w.configured && l.Credentials == "auto"
+	})
+	switch {
+	case chosen < 0 && l.Credentials == "auto":
+		l.fault("ALIBABA_CLOUD_ACCESS_KEY_ID", "is empty, and no other source of credentials is configured; see CAS_CREDENTIALS, or try --demo")
+		return k
+	case chosen < 0:
+		// The value could be a key that somebody put here.
+		l.fault("CAS_CREDENTIALS", "is not one of auto, env, file, oidc, ecs_ram_role, uri, profile")
+		return k
+	}
+	k.Source = ways[chosen].source
+	for _, n := range ways[chosen].needs {
+		switch {
+		case n.value == "":
+			l.fault(n.variable, "is empty, and the credentials come from: %s", k.Source)
+		case strings.HasSuffix(n.variable, "_FILE") && !exists(n.value):
+			l.warn("%s names no file so far", n.variable)
+		}
+	}
+	l.checkKey(&k)
+	return k
+}
+
+// keys reads what could configure a source.
+func (l *loader) keys() Key {
 	k := Key{
-		Source:      l.Credentials,
 		AccessKeyID: Secret(alibaba("ACCESS_KEY_ID")), AccessKeySecret: Secret(alibaba("ACCESS_KEY_SECRET")),
 		SecurityToken:   Secret(alibaba("SECURITY_TOKEN")),
 		AccessKeyIDFile: l.AccessKeyIdFile, AccessKeySecretFile: l.AccessKeySecretFile, SecurityTokenFile: l.SecurityTokenFile,
-		OIDCRoleARN: alibaba("ROLE_ARN"), OIDCProviderARN: alibaba("OIDC_PROVIDER_ARN"), OIDCTokenFile: alibaba("OIDC_TOKEN_FILE"),
+		OIDCRoleARN: alibaba("ROLE_ARN"), OIDCProviderARN: alibaba("OIDC_PROVIDER_ARN"), OIDCTokenFile: File(alibaba("OIDC_TOKEN_FILE")),
 		ECSRoleName: alibaba("ECS_METADATA"), URI: Secret(alibaba("CREDENTIALS_URI")), Profile: alibaba("PROFILE"),
-		CLIConfigFile: filepath.Join(home, ".aliyun", "config.json"), CredentialsFile: alibaba("CREDENTIALS_FILE"),
+		CredentialsFile: alibaba("CREDENTIALS_FILE"),
+		STSRegion:       alibaba("STS_REGION"), STSVPC: strings.EqualFold(alibaba("VPC_ENDPOINT_ENABLED"), "true"),
 	}
-	if k.CredentialsFile == "" {
-		k.CredentialsFile = filepath.Join(home, ".alibabacloud", "credentials")
-	}
-	if k.Source == "auto" {
-		k.Source = k.first()
-	}
-	for _, missing := range k.missing() {
-		l.fault(missing, "is empty, and CAS_CREDENTIALS takes the credentials from %s", k.Source)
-	}
-	switch k.Source {
-	case "env", "file", "oidc", "uri", "profile":
-	case "ecs_ram_role":
-		if strings.EqualFold(alibaba("ECS_METADATA_DISABLED"), "true") {
-			l.fault("CAS_CREDENTIALS", "is ecs_ram_role, but ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids it")
+	if home, err := os.UserHomeDir(); err == nil {
+		if !strings.EqualFold(alibaba("CLI_PROFILE_DISABLED"), "true") {
+			k.CLIConfigFile = filepath.Join(home, ".aliyun", "config.json")
 		}
-	case "":
-		l.fault("ALIBABA_CLOUD_ACCESS_KEY_ID", "is empty, and no other source of credentials is configured; see CAS_CREDENTIALS, or try --demo")
-	default:
-		l.fault("CAS_CREDENTIALS", "%s is not one of auto, env, file, oidc, ecs_ram_role, uri, profile", quote(k.Source))
+		if k.CredentialsFile == "" {
+			k.CredentialsFile = filepath.Join(home, ".alibabacloud", "credentials")
+		}
 	}
 	return k
 }
 
-// first returns the first source of which anything is configured: one that is
-// configured by half is a mistake to report, not a reason to take another.
-func (k *Key) first() string {
-	switch {
-	case k.AccessKeyID != "" || k.AccessKeySecret != "":
-		return "env"
-	case k.AccessKeyIDFile != "" || k.AccessKeySecretFile != "":
-		return "file"
-	case k.OIDCProviderARN != "" || k.OIDCTokenFile != "":
-		return "oidc"
-	case k.URI != "":
-		return "uri"
-	case k.Profile != "" || exists(k.CLIConfigFile) || exists(k.CredentialsFile):
-		return "profile"
-	case k.ECSRoleName != "":
-		return "ecs_ram_role"
-	default:
-		return ""
-	}
-}
+// alibaba returns one of the variables that Alibaba's own programs read.
+func alibaba(name string) string { return strings.TrimSpace(os.Getenv("ALIBABA_CLOUD_" + name)) }
 
-// missing returns the variables that the source needs and that are empty.
-func (k *Key) missing() []string {
-	var needs map[string]bool
-	switch k.Source {
-	case "env":
-		needs = map[string]bool{"ALIBABA_CLOUD_ACCESS_KEY_ID": k.AccessKeyID == "", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": k.AccessKeySecret == ""}
-	case "file":
-		needs = map[string]bool{"CAS_ACCESS_KEY_ID_FILE": k.AccessKeyIDFile == "", "CAS_ACCESS_KEY_SECRET_FILE": k.AccessKeySecretFile == ""}
-	case "oidc":
-		needs = map[string]bool{
-			"ALIBABA_CLOUD_ROLE_ARN":          k.OIDCRoleARN == "",
-			"ALIBABA_CLOUD_OIDC_PROVIDER_ARN": k.OIDCProviderARN == "",
-			"ALIBABA_CLOUD_OIDC_TOKEN_FILE":   k.OIDCTokenFile == "",
-		}
-	case "uri":
-		needs = map[string]bool{"ALIBABA_CLOUD_CREDENTIALS_URI": k.URI == ""}
+// checkKey checks what the chosen source uses.
+func (l *loader) checkKey(k *Key) {
+	_, isURL := address(string(k.URI))
+	switch {
+	case k.Source == "ecs_ram_role" && strings.EqualFold(alibaba("ECS_METADATA_DISABLED"), "true"):
+		l.fault("CAS_CREDENTIALS", "takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids")
+	case k.Source == "uri" && k.URI != "" && !isURL:
+		l.fault("ALIBABA_CLOUD_CREDENTIALS_URI", "is not an http:// or https:// address")
+	case k.Source == "profile" && !exists(k.CLIConfigFile) && !exists(k.CredentialsFile):
+		l.fault("CAS_CREDENTIALS", "takes the credentials from profile, but neither ~/.aliyun/config.json nor a credentials file exists")
 	}
-	var missing []string
-	for name, empty := range needs {
-		if empty {
-			missing = append(missing, name)
-		}
+	if !regexp.MustCompile(`^[a-z0-9-]*$`).MatchString(k.STSRegion) {
+		l.fault("ALIBABA_CLOUD_STS_REGION", "is not a region such as cn-hangzhou")
 	}
-	return missing
+	if k.STSVPC && k.STSRegion == "" {
+		l.warn("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect without ALIBABA_CLOUD_STS_REGION")
+	}
 }
 
 func exists(path string) bool {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kelseyhightower/envconfig"
 )
@@ -56,17 +58,25 @@ func Load(args []string) (*Settings, error) {
 	if l.Mode == Help || l.Mode == Version {
 		return l.Settings, l.err()
 	}
+	tidy()
 	l.environment()
 	l.override(overrides)
 	l.unknown(os.Environ())
 	l.validate()
+	slices.Sort(l.Warnings)
 	return l.Settings, l.err()
 }
 
+// err returns the faults in the order in which documents list the settings.
 func (l *loader) err() error {
 	if len(l.faults) == 0 {
 		return nil
 	}
+	table := Table()
+	row := func(f Fault) int {
+		return slices.IndexFunc(table, func(v Variable) bool { return v.Name == f.Name || "--"+flagOf(v.Name) == f.Name })
+	}
+	slices.SortStableFunc(l.faults, func(a, b Fault) int { return row(a) - row(b) })
 	return &Error{l.faults}
 }
 
@@ -104,7 +114,8 @@ func (l *loader) parse(args []string) map[string]string {
 	case err != nil:
 		l.fault("command line", "%v; see --help", err)
 	case flags.NArg() > 0:
-		l.fault("command line", "%s is no flag; see --help", quote(flags.Arg(0)))
+		// It is not repeated: it could be a key.
+		l.fault("command line", "takes flags only; see --help")
 	}
 	for i, mode := range modes {
 		if chosen[i] && l.Mode != Serve {
@@ -117,6 +128,19 @@ func (l *loader) parse(args []string) map[string]string {
 	return overrides
 }
 
+// tidy takes white space off our variables, and removes those that are left empty:
+// people take an empty variable for none. It changes the process's environment,
+// because that is the only place where envconfig looks; nothing else runs yet.
+func tidy() {
+	for _, v := range Table() {
+		if text := strings.TrimSpace(os.Getenv(v.Name)); text == "" {
+			_ = os.Unsetenv(v.Name)
+		} else {
+			_ = os.Setenv(v.Name, text)
+		}
+	}
+}
+
 // environment fills the settings from variables, one by one: envconfig stops at
 // the first that it cannot read.
 func (l *loader) environment() {
@@ -125,20 +149,31 @@ func (l *loader) environment() {
 		if field.Tag.Get("ignored") != "" {
 			continue
 		}
-		name := variable(field)
-		// envconfig takes an empty variable for a value; people take it for none.
-		if text, ok := os.LookupEnv(name); ok && strings.TrimSpace(text) == "" {
-			_ = os.Unsetenv(name)
-		} else if ok {
-			_ = os.Setenv(name, strings.TrimSpace(text))
-		}
 		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 		if err := envconfig.Process(prefix, one.Interface()); err != nil {
-			l.fault(name, "%s", unreadable(field, err))
+			l.fault(variable(field), "%s", unreadable(field, err))
 			continue
 		}
-		settings.Field(i).Set(one.Elem().Field(0))
+		value := one.Elem().Field(0)
+		text := os.Getenv(variable(field))
+		switch {
+		case !printable(value):
+			l.fault(variable(field), "holds control characters, or is not valid UTF-8")
+		case field.Type == reflect.TypeFor[int]() && text != "" && text != fmt.Sprint(value):
+			l.fault(variable(field), "%s is not a whole number", quote(text)) // envconfig takes 010 for 8
+		default:
+			settings.Field(i).Set(value)
+		}
 	}
+}
+
+// printable reports whether a text, or each of a list, can stand in a line.
+func printable(value reflect.Value) bool {
+	text := fmt.Sprint(value.Interface())
+	if value.Kind() == reflect.String {
+		text = value.String() // also of what does not print itself
+	}
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 func (l *loader) override(overrides map[string]string) {
@@ -192,5 +227,4 @@ func (l *loader) unknown(environ []string) {
 			l.warn("%s is not a setting of this program", name)
 		}
 	}
-	slices.Sort(l.Warnings)
 }

@@ -43,12 +43,12 @@ type Settings struct {
 	PageSize            int        `split_words:"true" default:"50" desc:"rows of a page; the API's maximum is not documented"`
 	MaxWorkersPerJob    int        `split_words:"true" default:"200000" desc:"a larger job fails as limit"`
 	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"failed workers of a job with a series of their own; 0: none"`
-	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first that is configured"`
-	AccessKeyIdFile     string     `split_words:"true" desc:"file with the access key id; read again when it changes"`
-	AccessKeySecretFile string     `split_words:"true" desc:"file with the access key secret; read again when it changes"`
-	SecurityTokenFile   string     `split_words:"true" desc:"file with the security token, if there is one; read again when it changes"`
+	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first of them that is configured"`
+	AccessKeyIdFile     File       `split_words:"true" desc:"file with the access key id; read again when it changes"`
+	AccessKeySecretFile File       `split_words:"true" desc:"file with the access key secret; read again when it changes"`
+	SecurityTokenFile   File       `split_words:"true" desc:"file with the security token, if there is one; read again when it changes"`
 	RoleArn             string     `split_words:"true" desc:"assume this RAM role with the credentials above"`
-	RoleExternalId      string     `split_words:"true" desc:"external id for the role"`
+	RoleExternalId      Secret     `split_words:"true" desc:"external id for the role, and for those of CAS_ACCOUNTS"`
 	RoleSessionName     string     `split_words:"true" default:"aliyun_cas_exporter" desc:"session name for the role, and for those of CAS_ACCOUNTS"`
 	Accounts            List       `split_words:"true" desc:"name:role-arn,...: watch these accounts by assuming these roles"`
 	Shard               int        `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name"`
@@ -81,14 +81,19 @@ type Account struct{ Name, RoleARN, ID string }
 // Discover reports whether jobs are listed.
 func (s *Settings) Discover() bool { return *s.Discovery }
 
-// UseDemo points the settings at a simulator with its own key.
+// UseDemo points the settings at a simulator with its own key and jobs: no account,
+// role or job of the environment is known there.
 func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
-	s.Endpoint = endpoint
+	s.Endpoint, s.RoleArn, s.Watched, s.Jobs = endpoint, "", []Account{{}}, nil
 	s.Key = Key{Source: "env", AccessKeyID: Secret(keyID), AccessKeySecret: Secret(keySecret)}
 }
 
 // Duration is a time.Duration that is also read in Prometheus' notation (7d).
 type Duration time.Duration
+
+// File is a path that a secret is read from. It is shown only if there is such a
+// file: what is none could be the secret itself.
+type File string
 
 // List is a comma-separated list without empty items.
 type List []string

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"reflect"
 	"strings"
 	"text/tabwriter"
@@ -64,7 +65,8 @@ Settings are environment variables; all mistakes are reported at once.
 Credentials are Alibaba Cloud's own variables: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET,
 ALIBABA_CLOUD_SECURITY_TOKEN; ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN,
 ALIBABA_CLOUD_OIDC_TOKEN_FILE; ALIBABA_CLOUD_ECS_METADATA; ALIBABA_CLOUD_CREDENTIALS_URI;
-ALIBABA_CLOUD_PROFILE. HTTPS_PROXY and NO_PROXY are honoured.
+ALIBABA_CLOUD_PROFILE. ALIBABA_CLOUD_STS_REGION and ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED choose the address of STS.
+HTTPS_PROXY and NO_PROXY are honoured.
 
 Exit status: 0 stopped by a signal, 1 failure at run time, 2 bad settings.
 `)
@@ -81,9 +83,17 @@ func (s *Settings) WriteEffective(w io.Writer) {
 		if value.Kind() == reflect.Pointer {
 			value = value.Elem()
 		}
-		_, _ = fmt.Fprintf(w, "%s=%v\n", variable(field), value.Interface())
+		text := fmt.Sprint(value.Interface())
+		if level, ok := reflect.TypeAssert[slog.Level](value); ok {
+			text = strings.ToLower(level.String())
+		}
+		_, _ = fmt.Fprintf(w, "%s=%s\n", variable(field), text)
 	}
-	_, _ = fmt.Fprintf(w, "# credentials come from: %s\n", s.Key.Source)
+	source := s.Key.Source
+	if s.Demo {
+		source = "the demo"
+	}
+	_, _ = fmt.Fprintf(w, "# credentials come from: %s\n", source)
 	for _, warning := range s.Warnings {
 		_, _ = fmt.Fprintf(w, "# warning: %s\n", warning)
 	}

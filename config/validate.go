@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ func (l *loader) validate() {
 	l.accounts()
 	l.jobs()
 	l.discovery()
+	l.watched()
 	l.workers()
 	l.times()
 	l.requests()
@@ -24,7 +26,7 @@ func (l *loader) validate() {
 		return // the simulator has an address and a key of its own; a health check asks neither
 	}
 	l.endpoint()
-	l.Key = l.key(os.Getenv)
+	l.Key = l.key()
 }
 
 func (l *loader) accounts() {
@@ -38,6 +40,8 @@ func (l *loader) accounts() {
 			l.fault("CAS_ACCOUNTS", "the role of account %s is not like acs:ram::123456789012****:role/name", name)
 		case slices.ContainsFunc(l.Watched, func(a Account) bool { return a.Name == name }):
 			l.fault("CAS_ACCOUNTS", "account %s is named twice", name)
+		case slices.ContainsFunc(l.Watched, func(a Account) bool { return a.ID == id }):
+			l.fault("CAS_ACCOUNTS", "account %s has the number of another: its jobs would be read twice, at twice the rate", name)
 		default:
 			l.Watched = append(l.Watched, Account{name, arn, id})
 		}
@@ -46,6 +50,9 @@ func (l *loader) accounts() {
 		if _, ok := roleAccount(l.RoleArn); !ok {
 			l.fault("CAS_ROLE_ARN", "is not like acs:ram::123456789012****:role/name")
 		}
+	}
+	if !regexp.MustCompile(`^[a-zA-Z0-9.@_-]{2,64}$`).MatchString(l.RoleSessionName) {
+		l.fault("CAS_ROLE_SESSION_NAME", "%s is not 2 to 64 letters, digits and . @ - _", quote(l.RoleSessionName))
 	}
 	if len(l.Watched) == 0 {
 		l.Watched = []Account{{}}
@@ -75,7 +82,7 @@ func (l *loader) jobs() {
 			l.fault("CAS_JOB_IDS", "%s must be name/id with a name of CAS_ACCOUNTS", quote(item))
 		case len(l.Accounts) == 0 && named:
 			l.fault("CAS_JOB_IDS", "%s names an account, but CAS_ACCOUNTS is empty", quote(item))
-		default:
+		case !slices.Contains(l.Jobs, JobRef{account, id}):
 			l.Jobs = append(l.Jobs, JobRef{account, id})
 		}
 	}
@@ -89,9 +96,6 @@ func (l *loader) discovery() {
 	if l.Demo {
 		*l.Discovery = true
 	}
-	if !*l.Discovery && len(l.JobIds) == 0 {
-		l.fault("CAS_DISCOVERY", "is off and CAS_JOB_IDS is empty: there is nothing to watch")
-	}
 	l.oneOf("CAS_DISCOVERY_STATUSES", l.DiscoveryStatuses, "editing", "pending", "scheduling", "processing", "success", "error")
 	for _, t := range l.DiscoveryJobTypes {
 		if !slices.Contains([]string{"user", "cloud", "trustee"}, t) {
@@ -99,12 +103,29 @@ func (l *loader) discovery() {
 		}
 	}
 	if l.DiscoveryNameRegexp != "" {
-		// Anchored at both ends, as everywhere in Prometheus.
-		re, err := regexp.Compile("^(?:" + l.DiscoveryNameRegexp + ")$")
-		if err != nil {
-			l.fault("CAS_DISCOVERY_NAME_REGEXP", "%v", err)
+		// Anchored at both ends, as everywhere in Prometheus; tried alone first, for
+		// "a)(b" would be one inside the anchors.
+		if _, err := regexp.Compile(l.DiscoveryNameRegexp); err != nil {
+			l.fault("CAS_DISCOVERY_NAME_REGEXP", "%s is not a regular expression", quote(l.DiscoveryNameRegexp))
+			return
 		}
-		l.DiscoveryName = re
+		l.DiscoveryName = regexp.MustCompile("^(?:" + l.DiscoveryNameRegexp + ")$")
+	}
+}
+
+// watched checks that each account has something to watch.
+func (l *loader) watched() {
+	if l.failed("CAS_DISCOVERY") || l.failed("CAS_JOB_IDS") {
+		return
+	}
+	for _, a := range l.Watched {
+		switch {
+		case *l.Discovery || slices.ContainsFunc(l.Jobs, func(j JobRef) bool { return j.Account == a.Name }):
+		case a.Name == "":
+			l.fault("CAS_DISCOVERY", "is off and CAS_JOB_IDS is empty: there is nothing to watch")
+		default:
+			l.fault("CAS_DISCOVERY", "is off and CAS_JOB_IDS has no job of account %s: there is nothing to watch", a.Name)
+		}
 	}
 }
 
@@ -124,7 +145,7 @@ func (l *loader) oneOf(name string, values List, allowed ...string) {
 }
 
 func (l *loader) between(name string, n, least, most int) {
-	if n < least || n > most {
+	if !l.failed(name) && (n < least || n > most) {
 		l.fault(name, "%d is not between %d and %d", n, least, most)
 	}
 }
@@ -136,13 +157,14 @@ func (l *loader) times() {
 	if l.failed("CAS_POLL_INTERVAL") {
 		return // the others are measured by it
 	}
-	if l.PollInterval < Duration(time.Second) {
-		l.fault("CAS_POLL_INTERVAL", "%v is less than 1s", l.PollInterval)
+	if l.PollInterval < Duration(time.Second) || l.PollInterval > Duration(24*time.Hour) {
+		l.fault("CAS_POLL_INTERVAL", "%v is not between 1s and 24h", l.PollInterval)
+		return
 	}
 	if l.ResyncInterval < l.PollInterval && !l.failed("CAS_RESYNC_INTERVAL") {
 		l.fault("CAS_RESYNC_INTERVAL", "%v is less than CAS_POLL_INTERVAL (%v)", l.ResyncInterval, l.PollInterval)
 	}
-	if _, set := os.LookupEnv("CAS_MAX_STALENESS"); !set {
+	if os.Getenv("CAS_MAX_STALENESS") == "" {
 		l.MaxStaleness = max(3*l.PollInterval, Duration(10*time.Minute))
 	} else if l.MaxStaleness < 2*l.PollInterval && !l.failed("CAS_MAX_STALENESS") {
 		l.fault("CAS_MAX_STALENESS", "%v is less than two poll intervals (%v)", l.MaxStaleness, 2*l.PollInterval)
@@ -165,22 +187,21 @@ func (l *loader) requests() {
 	case rate > 10:
 		l.warn("CAS_REQUESTS_PER_SECOND: %v is more than the 10 that the API documents for all clients of an account", rate)
 	}
-	for name, n := range map[string]int{
-		"CAS_CONCURRENCY": l.Concurrency, "CAS_MAX_ATTEMPTS": l.MaxAttempts, "CAS_PAGE_SIZE": l.PageSize,
-	} {
-		if !l.failed(name) {
-			l.between(name, n, 1, map[string]int{"CAS_CONCURRENCY": 256, "CAS_MAX_ATTEMPTS": 20, "CAS_PAGE_SIZE": 1000}[name])
-		}
-	}
+	l.between("CAS_CONCURRENCY", l.Concurrency, 1, 256)
+	l.between("CAS_MAX_ATTEMPTS", l.MaxAttempts, 1, 20)
+	l.between("CAS_PAGE_SIZE", l.PageSize, 1, 1000)
 }
 
 // shards finds the shard's number where a StatefulSet puts it.
 func (l *loader) shards() {
+	if l.failed("CAS_TOTAL_SHARDS") || l.failed("CAS_SHARD") {
+		return
+	}
 	if l.TotalShards < 1 {
 		l.fault("CAS_TOTAL_SHARDS", "%d is less than 1", l.TotalShards)
 		return
 	}
-	if _, set := os.LookupEnv("CAS_SHARD"); !set && l.TotalShards > 1 {
+	if os.Getenv("CAS_SHARD") == "" && l.TotalShards > 1 {
 		pod := os.Getenv("POD_NAME")
 		if pod == "" {
 			pod, _ = os.Hostname()
@@ -205,7 +226,8 @@ func (l *loader) web() {
 			_ = f.Close()
 		}
 	}
-	if !strings.Contains(l.WebListenAddress, ":") {
+	_, port, err := net.SplitHostPort(l.WebListenAddress)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
 		l.fault("CAS_WEB_LISTEN_ADDRESS", "%s is not host:port or :port", quote(l.WebListenAddress))
 	}
 	l.oneOf("CAS_LOG_FORMAT", List{l.LogFormat}, "logfmt", "json")

@@ -52,20 +52,41 @@ func (l *List) Decode(text string) error {
 // String returns the items with commas.
 func (l List) String() string { return strings.Join(l, ",") }
 
+func (f File) shown() string {
+	if f == "" || exists(string(f)) {
+		return string(f)
+	}
+	return "[no such file]"
+}
+
+// Format writes the path, or that there is no such file.
+func (f File) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.shown()) }
+
+// MarshalText returns the path, or that there is no such file.
+func (f File) MarshalText() ([]byte, error) { return []byte(f.shown()), nil }
+
+// LogValue returns the path, or that there is no such file.
+func (f File) LogValue() slog.Value { return slog.StringValue(f.shown()) }
+
 // Secret is a text that cannot be printed: every way of formatting it yields a
-// mask. Convert it to a string where it is used.
+// mask, or nothing if it is empty. Convert it to a string where it is used.
 type Secret string
 
-const mask = "[hidden]"
+func (s Secret) mask() string {
+	if s == "" {
+		return ""
+	}
+	return "[hidden]"
+}
 
 // Format writes the mask, whatever the verb.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.mask()) }
 
 // MarshalText returns the mask.
-func (Secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.mask()), nil }
 
 // LogValue returns the mask.
-func (Secret) LogValue() slog.Value { return slog.StringValue(mask) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.mask()) }
 
 // quote shows a value in a message, shortened.
 func quote(text string) string {
