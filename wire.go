@@ -32,7 +32,7 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 		provider, accountLog := base, log
 		if account.Name != "" {
 			accountLog = log.With("account", account.Name)
-			provider = base.Assume(credentials.Role{ARN: account.RoleARN, ExternalID: string(s.RoleExternalId), SessionName: s.RoleSessionName})
+			provider = base.Assume(role(s, account.RoleARN))
 		}
 		metrics := collector.NewMetrics(registry, account.Name)
 		client, err := cas.New(cas.Options{
@@ -57,19 +57,21 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 }
 
 func newProvider(s *config.Settings) (*credentials.Provider, error) {
-	direct := rpc.NewTransport(1)
-	direct.Proxy = nil
 	k := s.Key
 	return credentials.New(credentials.Options{
-		Source:      k.Source,
-		AccessKeyID: string(k.AccessKeyID), AccessKeySecret: string(k.AccessKeySecret), SecurityToken: string(k.SecurityToken),
+		Source:          k.Source,
+		Key:             rpc.NewCredentials(string(k.AccessKeyID), string(k.AccessKeySecret), string(k.SecurityToken)),
 		AccessKeyIDFile: string(k.AccessKeyIDFile), AccessKeySecretFile: string(k.AccessKeySecretFile), SecurityTokenFile: string(k.SecurityTokenFile),
 		OIDCRoleARN: k.OIDCRoleARN, OIDCProviderARN: k.OIDCProviderARN, OIDCTokenFile: string(k.OIDCTokenFile),
-		ECSRoleName: k.ECSRoleName, URI: string(k.URI),
+		ECSRoleName: k.ECSRoleName, URI: func() string { return string(k.URI) },
 		Profile: k.Profile, CLIConfigFile: k.CLIConfigFile, CredentialsFile: k.CredentialsFile,
-		Role:        credentials.Role{ARN: s.RoleArn, ExternalID: string(s.RoleExternalId), SessionName: s.RoleSessionName},
-		SessionName: s.RoleSessionName, Transport: rpc.NewTransport(1), Direct: direct,
+		Role: role(s, s.RoleArn), SessionName: s.RoleSessionName, STSRegion: k.STSRegion, STSVPC: k.STSVPC,
+		Transport: rpc.NewTransport(s.Concurrency), UserAgent: userAgent(),
 	})
+}
+
+func role(s *config.Settings, arn string) credentials.Role {
+	return credentials.Role{ARN: arn, ExternalID: string(s.RoleExternalId)}
 }
 
 func userAgent() string { return name + "/" + version.Version }

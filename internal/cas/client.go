@@ -115,14 +115,17 @@ func (c *Client) attempt(ctx context.Context, action string, params map[string]s
 	case <-ctx.Done():
 		return waitError(ctx)
 	}
-	// In this order: credentials can take long to come, and a signature must not
-	// age in the queue.
-	cred, err := c.provider.Credentials(ctx)
-	if err != nil {
+	// Credentials can take long to come, so they come before the turn; the turn can
+	// take longer than they last, so they are asked for again.
+	if _, err = c.provider.Credentials(ctx); err != nil {
 		return credentialsError(ctx, err)
 	}
 	if err = c.turn(ctx); err != nil {
 		return err
+	}
+	cred, err := c.provider.Credentials(ctx)
+	if err != nil {
+		return credentialsError(ctx, err)
 	}
 	start := time.Now()
 	err = c.rpc.Call(ctx, cred, action, params, decode)

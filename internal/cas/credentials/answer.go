@@ -1,16 +1,17 @@
 package credentials
 
 import (
+	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
 	"aliyun_cas_exporter/internal/cas/rpc"
 )
 
@@ -31,7 +32,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 
 // temporary is how every service writes temporary credentials.
 type temporary struct {
-	Code            text
+	Code            text // not of STS
 	AccessKeyID     text `json:"AccessKeyId"`
 	AccessKeySecret text
 	SecurityToken   text
@@ -41,6 +42,8 @@ type temporary struct {
 func (t *temporary) lease() (lease, error) {
 	expires, err := time.Parse(time.RFC3339, string(t.Expiration))
 	switch {
+	case t.Code != "" && t.Code != "Success":
+		return lease{}, errors.New("the answer says that it failed")
 	case t.AccessKeyID == "" || t.AccessKeySecret == "":
 		return lease{}, errors.New("the answer holds no access key")
 	case err != nil:
@@ -49,39 +52,70 @@ func (t *temporary) lease() (lease, error) {
 	return lease{rpc.NewCredentials(string(t.AccessKeyID), string(t.AccessKeySecret), string(t.SecurityToken)), expires}, nil
 }
 
-// sts reads the answer of an AssumeRole action.
-func sts(body io.Reader) (lease, error) {
-	var answer struct{ Credentials temporary }
-	if err := json.NewDecoder(io.LimitReader(body, maxAnswer)).Decode(&answer); err != nil {
-		return lease{}, reason.Errorf(reason.Decode, "the answer is not the documented JSON")
+// parse reads the answer of a service that gives temporary credentials.
+func parse(answer []byte) (lease, error) {
+	var t temporary
+	if json.Unmarshal(answer, &t) != nil {
+		return lease{}, errors.New("the answer is not the documented JSON")
 	}
-	return answer.Credentials.lease()
+	return t.lease()
 }
 
-// do sends a request and hands the body of a good answer to read.
-func do(client *http.Client, req *http.Request, read func(io.Reader) error) error {
-	resp, err := client.Do(req)
+// parseSTS reads the answer of an AssumeRole action, which wraps them.
+func parseSTS(answer []byte) (lease, error) {
+	var t struct{ Credentials temporary }
+	if json.Unmarshal(answer, &t) != nil {
+		return lease{}, errors.New("the answer is not the documented JSON")
+	}
+	return t.Credentials.lease()
+}
+
+// caller makes requests that rpc does not sign.
+type caller struct {
+	userAgent string
+	http      *http.Client
+}
+
+// ask sends a request and returns the answer, trimmed.
+func (c caller) ask(req *http.Request) ([]byte, error) {
+	req.Header.Set("User-Agent", c.userAgent)
+	resp, err := c.http.Do(req) //nolint:gosec // the operator names the address
 	if err != nil {
-		// The text of the error begins with the URL, which can hold a token.
-		var at *url.Error
-		if errors.As(err, &at) && at.Timeout() {
-			return errors.New("no answer in time")
-		}
-		return errors.New("no answer: the connection failed")
+		return nil, unanswered(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		var answer struct{ Code text }
-		_ = json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer)
-		return fmt.Errorf("answered with status %d%s", resp.StatusCode, code(answer.Code))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("answered with status %d%s", resp.StatusCode, errorCode(body))
+	case err != nil:
+		return nil, errors.New("the answer was cut short")
 	}
-	return read(io.LimitReader(resp.Body, maxAnswer))
+	return bytes.TrimSpace(body), nil
 }
 
-// code repeats an error code if it looks like one.
-func code(c text) string {
-	if c == "" || len(c) > 80 || strings.Trim(string(c), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.") != "" {
+// unanswered explains a request without an answer. The text of net/http's error
+// begins with the URL, which can hold a token; that of the network knows only hosts.
+func unanswered(err error) error {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return errors.New("no answer in time")
+	}
+	if network, ok := errors.AsType[*net.OpError](err); ok {
+		return errors.New("no answer: " + network.Error())
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return errors.New("no answer: the server's certificate is not trusted")
+	}
+	return errors.New("no answer: the connection failed")
+}
+
+// errorCode repeats the error code of an answer if it looks like one of Alibaba's:
+// AuthenticationFail.NoPermission. No token does.
+func errorCode(body []byte) string {
+	var answer struct{ Code text }
+	if json.Unmarshal(body, &answer) != nil || len(answer.Code) > 80 || !strings.Contains(string(answer.Code), ".") ||
+		strings.Trim(string(answer.Code), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.") != "" {
 		return ""
 	}
-	return " and code " + string(c)
+	return " and code " + string(answer.Code)
 }

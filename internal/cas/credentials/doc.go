@@ -5,9 +5,10 @@
 // What it promises: temporary credentials are refreshed ahead of their end, by
 // one request however many wait, and a caller whose context ends leaves at once;
 // while a refresh fails, credentials that are still valid are used, expired ones
-// never; credentials that the API refused are fetched again; rotated files take
-// effect without a restart. Errors are one line of ours: no file's content, no
-// answer, no URL with a query.
+// never; credentials that the API refused are fetched again, which also heals what
+// a wrong clock breaks; rotated files take effect without a restart, and not before
+// the whole key has changed. Errors are one line of ours: no file's content, no
+// answer, no URL.
 //
 // The SDK's own providers are not used: they race, block without a context,
 // panic on unexpected answers and print what they read.

@@ -7,49 +7,92 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"aliyun_cas_exporter/internal/cas/rpc"
 )
 
-// files are a key in files, as a Secret is mounted. They are read each time:
-// neither times nor inodes show every change, through symbolic links least of all.
-type files struct{ id, secret, token string }
+// files are a key in files, as a Secret is mounted: key id, secret and, unless its
+// path is empty, security token. They are read each time: neither times nor inodes
+// show every change, through symbolic links least of all.
+type files struct {
+	paths [3]string
+	used  [3]string // the texts of the last fetch
+}
 
-func (f files) fetch(context.Context) (lease, error) {
-	// A rotation replaces one file after the other: what two readings in a row
-	// agree on belongs together.
+func (f *files) fetch(_ context.Context, refused bool) (lease, error) {
+	texts, err := f.settled()
+	if err != nil {
+		return lease{}, err
+	}
+	// Files that are written one by one hold parts of two keys for a while. The whole
+	// old key serves until then, unless it is no good.
+	if f.half(texts) && !refused {
+		texts = f.used
+	}
+	f.used = texts
+	return lease{cred: rpc.NewCredentials(texts[0], texts[1], texts[2])}, nil
+}
+
+// half reports whether some parts of the key changed, but not all.
+func (f *files) half(texts [3]string) bool {
+	parts, changed := 0, 0
+	for i, path := range f.paths {
+		if path == "" || f.used[i] == "" {
+			continue
+		}
+		parts++
+		if texts[i] != f.used[i] {
+			changed++
+		}
+	}
+	return changed != 0 && changed != parts
+}
+
+// settled returns what two readings in a row agree on: a symbolic link that was
+// switched in the middle of one, as Kubernetes does, shows in the other.
+func (f *files) settled() ([3]string, error) {
 	for range 5 {
 		first, err := f.read()
 		if err != nil {
-			return lease{}, err
+			return first, err
 		}
 		if second, err := f.read(); err == nil && first == second {
-			return lease{cred: rpc.NewCredentials(first[0], first[1], first[2])}, nil
+			return first, nil
 		}
 	}
-	return lease{}, errors.New("the key files change faster than they can be read")
+	return [3]string{}, errors.New("the key files change faster than they can be read")
 }
 
-func (f files) read() (texts [3]string, err error) {
-	for i, path := range []string{f.id, f.secret, f.token} {
+func (f *files) read() (texts [3]string, err error) {
+	for i, path := range f.paths {
 		if path == "" {
 			continue
 		}
-		if texts[i], err = readText(path); err != nil {
+		if texts[i], err = readWord(path); err != nil {
 			return texts, fmt.Errorf("%s file: %w", []string{"access key id", "access key secret", "security token"}[i], err)
 		}
 	}
 	return texts, nil
 }
 
+// readWord reads a file that holds one word: a key, a token.
+func readWord(path string) (string, error) {
+	text, err := readText(path)
+	if err == nil && strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' }) {
+		return "", errors.New("holds more than one word")
+	}
+	return text, err
+}
+
 // readText reads a small file. Its errors tell neither path nor content: a secret
 // that was set where a path belongs would be in both.
 func readText(path string) (string, error) {
 	file, err := os.Open(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return "", errors.New("does not exist")
-		}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", errNotExist
+	case err != nil:
 		return "", errors.New("cannot be opened")
 	}
 	defer func() { _ = file.Close() }()
@@ -63,3 +106,5 @@ func readText(path string) (string, error) {
 	}
 	return trimmed, nil
 }
+
+var errNotExist = errors.New("does not exist")

@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,9 +25,10 @@ type lease struct {
 	expires time.Time
 }
 
-// source fetches credentials.
+// source fetches credentials; refused says that the API refused those of the last
+// fetch. It is never asked twice at a time.
 type source interface {
-	fetch(ctx context.Context) (lease, error)
+	fetch(ctx context.Context, refused bool) (lease, error)
 }
 
 // Provider keeps the credentials of one source. It is safe for concurrent use.
@@ -37,39 +39,47 @@ type Provider struct {
 
 	mu       sync.Mutex
 	lease    lease
-	fetched  time.Time // when lease was fetched
-	tried    time.Time // when a fetch last began
-	refused  bool      // the API refused the lease
-	failure  error     // of the last fetch
-	fetching *fetch
-}
-
-// fetch is a fetch under way.
-type fetch struct {
-	done chan struct{}
+	fetched  time.Time     // when lease was fetched
+	tried    time.Time     // when a fetch last began
+	refused  bool          // the API refused the lease
+	failure  error         // of the last fetch
+	fetching chan struct{} // of the fetch under way, closed at its end
 }
 
 // Credentials returns credentials that are valid, fetching them if need be.
 func (p *Provider) Credentials(ctx context.Context) (rpc.Credentials, error) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := time.Now()
 	if p.due(now) {
 		p.begin(now) //nolint:contextcheck // a fetch outlives the caller: others wait for it
 	}
-	f := p.fetching
-	if f == nil || p.usable(now) && !p.local {
-		defer p.mu.Unlock()
+	usable := p.usable(now)
+	if p.fetching == nil || usable && !p.local && !p.refused {
 		return p.result(now)
 	}
-	p.mu.Unlock()
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return rpc.Credentials{}, ctx.Err()
+	var late <-chan time.Time // a source that hangs is waited for once, while there is something to use
+	if usable {
+		late = time.After(p.tried.Add(fetchTimeout).Sub(now))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	if err := p.wait(ctx, late); err != nil {
+		return rpc.Credentials{}, err
+	}
 	return p.result(time.Now())
+}
+
+// wait waits for the fetch under way, without the lock.
+func (p *Provider) wait(ctx context.Context, late <-chan time.Time) error {
+	done := p.fetching
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	select {
+	case <-done:
+	case <-late:
+	case <-ctx.Done():
+		return fmt.Errorf("the source has not answered: %w", ctx.Err())
+	}
+	return nil
 }
 
 // Invalidate says that the API refused what Credentials returned.
@@ -103,8 +113,10 @@ func (p *Provider) refreshAt() time.Time {
 
 // usable reports whether there are credentials that have not expired.
 func (p *Provider) usable(now time.Time) bool {
-	return !p.fetched.IsZero() && (p.lease.expires.IsZero() || now.Before(p.lease.expires))
+	return !p.fetched.IsZero() && p.lease.valid(now)
 }
+
+func (l lease) valid(now time.Time) bool { return l.expires.IsZero() || now.Before(l.expires) }
 
 func (p *Provider) result(now time.Time) (rpc.Credentials, error) {
 	switch {
@@ -119,26 +131,30 @@ func (p *Provider) result(now time.Time) (rpc.Credentials, error) {
 
 // begin starts a fetch that outlives the caller: others may wait for it.
 func (p *Provider) begin(now time.Time) {
-	f := &fetch{done: make(chan struct{})}
-	p.fetching, p.tried, p.refused = f, now, false
+	done, refused := make(chan struct{}), p.refused
+	p.fetching, p.tried = done, now
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 		defer cancel()
-		got, err := p.source.fetch(ctx)
-		if err == nil && got.cred.Empty() {
-			err = errors.New("the source gave no access key")
-		}
+		got, err := p.source.fetch(ctx, refused)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		defer close(f.done)
-		p.fetching, p.failure = nil, err
-		if err == nil {
-			p.lease, p.fetched = got, time.Now()
+		defer close(done)
+		now := time.Now()
+		switch {
+		case err != nil:
+		case got.cred.Empty():
+			err = errors.New("the source gave no access key")
+		case !got.valid(now):
+			err = errors.New("the source gave credentials that have expired; is the clock right?")
+		default:
+			p.lease, p.fetched, p.refused = got, now, false
 		}
+		p.fetching, p.failure = nil, err
 	}()
 }
 
 // static are credentials that never change.
 type static struct{ cred rpc.Credentials }
 
-func (s static) fetch(context.Context) (lease, error) { return lease{cred: s.cred}, nil }
+func (s static) fetch(context.Context, bool) (lease, error) { return lease{cred: s.cred}, nil }

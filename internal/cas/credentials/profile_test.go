@@ -1,0 +1,174 @@
+package credentials_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas/credentials"
+)
+
+// cliProfiles is a ~/.aliyun/config.json with a profile of each mode.
+const cliProfiles = `{"current": "key", "meta_path": "", "profiles": [
+	{"name": "key", "mode": "AK", "access_key_id": "LTAIbase", "access_key_secret": "base+secret/", "sts_token": "left over from another mode", "expired_seconds": 900},
+	{"name": "sts", "mode": "StsToken", "access_key_id": "STS.cli", "access_key_secret": "s", "sts_token": "t"},
+	{"name": "role", "mode": "RamRoleArn", "access_key_id": "LTAIbase", "access_key_secret": "base+secret/",
+		"ram_role_arn": "acs:ram::1:role/x", "ram_session_name": "cli", "external_id": "e"},
+	{"name": "chain", "mode": "ChainableRamRoleArn", "source_profile": "role", "ram_role_arn": "acs:ram::1:role/y"},
+	{"name": "ecs", "mode": "EcsRamRole", "ram_role_name": "r"},
+	{"name": "oidc", "mode": "OIDC", "ram_role_arn": "acs:ram::1:role/z", "oidc_provider_arn": "p", "oidc_token_file": "TOKEN"},
+	{"name": "uri", "mode": "CredentialsURI", "credentials_uri": "URI"},
+	{"name": "circle", "mode": "ChainableRamRoleArn", "source_profile": "round"},
+	{"name": "round", "mode": "ChainableRamRoleArn", "source_profile": "circle"},
+	{"name": "orphan", "mode": "ChainableRamRoleArn", "source_profile": "CANARY"},
+	{"name": "sso", "mode": "CANARY"}
+]}`
+
+// sharedProfiles is a ~/.alibabacloud/credentials.
+const sharedProfiles = `# shared
+[default]
+type = access_key
+access_key_id = LTAIbase
+access_key_secret = base+secret/
+
+[shared]
+enable = true
+type = ram_role_arn
+access_key_id = LTAIbase
+access_key_secret = base+secret/
+role_arn = acs:ram::1:role/ini
+role_session_name = ini
+
+[instance]
+type = ecs_ram_role
+role_name = i
+
+[federated]
+type = oidc_role_arn
+role_arn = acs:ram::1:role/o
+oidc_provider_arn = p
+oidc_token_file_path = TOKEN
+
+[odd]
+type = CANARY
+`
+
+func TestProfile(t *testing.T) {
+	token := write(t, filepath.Join(t.TempDir(), "token"), "jwt")
+	for _, test := range []struct {
+		name, profile, cli, shared string
+		want                       string // who calls, or the error
+		calls                      []string
+	}{
+		{"the current one", "", cliProfiles, sharedProfiles, "LTAIbase", nil},
+		{"a key", "key", cliProfiles, "", "LTAIbase", nil},
+		{"a temporary key", "sts", cliProfiles, "", "STS.cli", nil},
+		{"a role", "role", cliProfiles, "", "STS.1", []string{`AssumeRole acs:ram::1:role/x as cli by LTAIbase, external id "e", for 3600 s`}},
+		{"a role by a role", "chain", cliProfiles, "", "STS.2", []string{
+			`AssumeRole acs:ram::1:role/x as cli by LTAIbase, external id "e", for 3600 s`,
+			`AssumeRole acs:ram::1:role/y as session by STS.1, external id "", for 3600 s`,
+		}},
+		{"an instance", "ecs", cliProfiles, "", "STS.1", []string{"PUT /latest/api/token", "GET /latest/meta-data/ram/security-credentials/r"}},
+		{"OIDC", "oidc", cliProfiles, "", "STS.1", []string{"AssumeRoleWithOIDC acs:ram::1:role/z as session by jwt of p, for 3600 s"}},
+		{"a URI", "uri", cliProfiles, "", "STS.1", []string{"GET /credentials"}},
+		{"the shared file alone", "", "", sharedProfiles, "LTAIbase", nil},
+		{"a name of the shared file only", "shared", cliProfiles, sharedProfiles, "STS.1", []string{
+			`AssumeRole acs:ram::1:role/ini as ini by LTAIbase, external id "", for 3600 s`,
+		}},
+		{"a shared instance", "instance", "", sharedProfiles, "STS.1", []string{"PUT /latest/api/token", "GET /latest/meta-data/ram/security-credentials/i"}},
+		{"shared OIDC", "federated", "", sharedProfiles, "STS.1", []string{"AssumeRoleWithOIDC acs:ram::1:role/o as session by jwt of p, for 3600 s"}},
+		{"no file", "", "", "", "profile: the command line's configuration does not exist", nil},
+		{"an unknown name", "none", cliProfiles, "", "profile: there is none of this name", nil},
+		{"an unknown name in both", "none", cliProfiles, sharedProfiles, "profile: there is none of this name", nil},
+		{
+			"a mode of others", "sso", cliProfiles, sharedProfiles,
+			"profile: its mode is none of AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, CredentialsURI", nil,
+		},
+		{"a type of others", "odd", "", sharedProfiles, "profile: its type is none of access_key, sts, ram_role_arn, ecs_ram_role, oidc_role_arn", nil},
+		{"a circle", "circle", cliProfiles, "", "profile: its chain of source profiles has no end", nil},
+		{"a chain into nothing", "orphan", cliProfiles, sharedProfiles, "profile: its source profile does not exist", nil},
+		{
+			"no JSON", "", `{"current":"default","profiles":[{"access_key_secret":"CANARY",}]}`, sharedProfiles,
+			"profile: the command line's configuration is not valid JSON", nil,
+		},
+		{"no INI", "", "", "[CANARY\nCANARY", "profile: the credentials file is not valid INI", nil},
+		{"no profiles", "", "{}", "", "profile: there is none of this name", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCloud()
+			c.keys["STS.cli"] = [2]string{"s", "t"}
+			o := c.serve(t)
+			o.Source, o.Profile = "profile", test.profile
+			place := func(text, file string) string {
+				path := filepath.Join(t.TempDir(), file)
+				if text == "" {
+					return path
+				}
+				return write(t, path, strings.NewReplacer("TOKEN", token, "URI\"}", o.STSEndpoint+"/credentials?token=uri-token\"}").Replace(text))
+			}
+			o.CLIConfigFile, o.CredentialsFile = place(test.cli, "config.json"), place(test.shared, "credentials")
+			got, err := c.whoami(t.Context(), provider(t, o))
+			if err != nil {
+				got = err.Error()
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			expect(t, "calls", c.asked(), test.calls)
+		})
+	}
+	t.Run("a changed profile is used once the old key is refused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCloud()
+			o := c.options()
+			o.Source, o.CLIConfigFile = "profile", write(t, filepath.Join(t.TempDir(), "config.json"), cliProfiles)
+			p := provider(t, o)
+			c.is(t, p, "LTAIbase")
+			c.keys = map[string][2]string{"LTAInext": {"next", ""}}
+			write(t, o.CLIConfigFile, strings.NewReplacer("LTAIbase", "LTAInext", "base+secret/", "next").Replace(cliProfiles))
+			time.Sleep(time.Minute)
+			if _, err := c.whoami(t.Context(), p); err == nil {
+				t.Fatal("the old key was accepted")
+			}
+			p.Invalidate()
+			c.is(t, p, "LTAInext")
+		})
+	})
+}
+
+// FuzzProfile reads any text as both files of profiles, and any name. It neither
+// panics nor hangs, and no error repeats them.
+func FuzzProfile(f *testing.F) {
+	f.Add(cliProfiles, "chain")
+	f.Add(sharedProfiles, "shared")
+	f.Add(`{"current":1}`, "")
+	f.Add("[a]\ntype=%(type)s\naccess_key_id=`x`\n[a.b]\n", "a.b")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		cli, shared := credentials.ParseProfiles(text, name)
+		for _, err := range []error{cli, shared} {
+			said := fmt.Sprint(err)
+			if len(said) > 120 || strings.ContainsAny(said, "\n\r") {
+				t.Errorf("got %q, want one line of ours", said)
+			}
+		}
+	})
+}
+
+// FuzzAnswer reads any text as the answer of STS, an instance or a URI.
+func FuzzAnswer(f *testing.F) {
+	f.Add(`{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c","Expiration":"2026-11-23T08:00:00Z"}}`)
+	f.Add(`{"Code":"Success","AccessKeyId":"a","AccessKeySecret":"b","Expiration":"2026-11-23T08:00:00+08:00"}`)
+	f.Add(`{"Code":"AuthenticationFail.NoPermission","Expiration":1}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		code, complete := credentials.ParseAnswer(text)
+		if !complete {
+			t.Errorf("%q was taken for a key", text)
+		}
+		if len(code) > 100 || strings.ContainsAny(code, "\n\r0123456789+/=") {
+			t.Errorf("%q is repeated as a code: %q", text, code)
+		}
+	})
+}
