@@ -4,18 +4,29 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 # The commit's time, so that the same commit gives the same bytes.
-BUILD_DATE := $(shell TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null)
+commit_time = $(shell TZ=UTC git log -1 --date=format-local:$(1) --format=%cd 2>/dev/null)
+BUILD_DATE := $(call commit_time,%Y%m%d-%H:%M:%S)
+CREATED := $(call commit_time,%Y-%m-%dT%H:%M:%SZ)
 INFO := github.com/prometheus/common/version
 LDFLAGS := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Revision=$(REVISION) -X $(INFO).Branch=$(BRANCH) -X $(INFO).BuildDate=$(BUILD_DATE)
+BINARY := aliyun_cas_exporter
+export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test lint fmt check fuzz soak scale bench rules clean
+.PHONY: help build image demo quick test lint fmt check fuzz soak scale bench rules clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the program
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o aliyun_cas_exporter .
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BINARY) .
+
+image: ## build the image aliyun_cas_exporter:VERSION from a local build, with docker, podman or buildah (ENGINE)
+	GOOS=linux $(MAKE) --no-print-directory build BINARY=dist/image/aliyun_cas_exporter
+	.ci/image.sh dist/image/aliyun_cas_exporter aliyun_cas_exporter:$(VERSION)
+
+ldflags:
+	@echo "$(LDFLAGS)"
 
 demo: ## run the program on the embedded simulator
 	go run . --demo

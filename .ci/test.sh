@@ -41,6 +41,8 @@ debian() {
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1" || { echo "$1 cannot be installed"; return 1; }
 }
 shellcheck_needs() { debian shellcheck shellcheck; }
+root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
+image_needs() { root && debian buildah buildah && debian podman podman && debian runc runc && debian busybox-static busybox; }
 
 go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
 # Without the race detector: the main properties in thousands of cases, and what is too large for it.
@@ -61,6 +63,7 @@ part fuzz nothing fuzz_smoke
 part exposition prometheus exposition
 part rules alerting .ci/rules.sh
 part shell shellcheck_needs shell_scripts
+part image image_needs .ci/image-test.sh
 
 for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
 [ "${CI:-}" = true ] && failed=$((failed + ${#left[@]}))
