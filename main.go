@@ -126,6 +126,10 @@ func once(ctx context.Context, fleet *collector.Fleet, registry prometheus.Gathe
 			return fmt.Errorf("print: %w", err)
 		}
 	}
+	// A comment to parsers; to who publishes the output, the sign that it is whole.
+	if _, err := fmt.Fprintln(stdout, "# EOF"); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
 	if !ok {
 		return errors.New("not every job could be read")
 	}

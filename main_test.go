@@ -53,7 +53,11 @@ func TestOnce(t *testing.T) {
 	if status != exitOK {
 		t.Fatalf("status %d, want %d\n%s", status, exitOK, stderr)
 	}
-	for line := range strings.Lines(stdout) {
+	families, whole := strings.CutSuffix(stdout, "# EOF\n")
+	if !whole {
+		t.Error("the output does not end with # EOF")
+	}
+	for line := range strings.Lines(families) {
 		if !strings.HasPrefix(strings.TrimLeft(line, "# HELPTY"), "aliyun_cas_") {
 			t.Errorf("not ours: %s", line)
 		}
@@ -64,7 +68,7 @@ func TestOnce(t *testing.T) {
 	if err := sim.Inject("not-found", simulator.Match{Action: "ListWorkerResource", JobID: 240510}); err != nil {
 		t.Fatal(err)
 	}
-	if status, stdout, _ := program(t.Context(), "--once"); status != exitFailed || !strings.Contains(stdout, `aliyun_cas_deployment_job_up{job_id="240510"} 0`) {
+	if status, stdout, _ := program(t.Context(), "--once"); status != exitFailed || !strings.Contains(stdout, `aliyun_cas_deployment_job_up{job_id="240510"} 0`) || !strings.HasSuffix(stdout, "# EOF\n") {
 		t.Errorf("with a failing job: status %d, want %d", status, exitFailed)
 	}
 }
