@@ -36,7 +36,10 @@ alerting() { tools prometheus alertmanager; }
 # debian PACKAGE COMMAND: has the command, or installs its package.
 debian() {
   command -v "$2" >/dev/null && return
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "$2 is missing, and this is not root on Debian"; return 1; }
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "$2 is missing, and this is not root on Debian"
+    return 1
+  fi
   [ -n "$(find /var/lib/apt/lists -name '*Packages*' -mmin -1440 2>/dev/null | head -n 1)" ] || apt-get update -q
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1" || { echo "$1 cannot be installed"; return 1; }
 }
