@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image demo quick test lint fmt check fuzz soak scale bench rules clean
+.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale bench rules clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ build: ## build the program
 image: ## build the image aliyun_cas_exporter:VERSION from a local build, with docker, podman or buildah (ENGINE)
 	GOOS=linux $(MAKE) --no-print-directory build BINARY=dist/image/aliyun_cas_exporter
 	.ci/image.sh dist/image/aliyun_cas_exporter aliyun_cas_exporter:$(VERSION)
+
+packages: ## build the deb and the rpm of this architecture into dist/packages
+	GOOS=linux $(MAKE) --no-print-directory build BINARY=dist/packages/aliyun_cas_exporter
+	.ci/packages.sh dist/packages/aliyun_cas_exporter $$(go env GOARCH) dist/packages
 
 ldflags:
 	@echo "$(LDFLAGS)"

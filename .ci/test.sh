@@ -45,6 +45,8 @@ debian() {
 }
 shellcheck_needs() { debian shellcheck shellcheck; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
+units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
+packages_needs() { root && tools nfpm && debian debootstrap debootstrap && debian systemd-container systemd-nspawn && debian rpm rpm; }
 image_needs() { root && debian buildah buildah && debian podman podman && debian runc runc && debian busybox-static busybox; }
 
 go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
@@ -58,7 +60,7 @@ exposition() {
   "$dir/exporter" --demo --once >"$dir/metrics" 2>"$log" || { cat "$log"; return 1; }
   "$(.ci/tools.sh prometheus)/promtool" check metrics <"$dir/metrics" && grep -q 'aliyun_cas_deployment_workers{.*status="error".*} [1-9]' "$dir/metrics"
 }
-shell_scripts() { git ls-files '*.sh' .ci/run | xargs shellcheck; }
+shell_scripts() { git ls-files '*.sh' .ci/run deploy/systemd/aliyun_cas_textfile | xargs shellcheck; }
 
 part go nothing go_tests
 part properties nothing properties
@@ -67,6 +69,8 @@ part exposition prometheus exposition
 part rules alerting .ci/rules.sh
 part shell shellcheck_needs shell_scripts
 part image image_needs .ci/image-test.sh
+part units units_needs .ci/units-test.sh
+part packages packages_needs .ci/packages-test.sh
 
 for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
 [ "${CI:-}" = true ] && failed=$((failed + ${#left[@]}))
