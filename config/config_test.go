@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -404,6 +405,13 @@ func TestDemoNeedsNothing(t *testing.T) {
 	s.UseDemo("http://127.0.0.1:1", "id", "secret")
 	if diff := cmp.Diff([]config.Account{{}}, s.Watched); diff != "" || s.RoleArn != "" || s.Jobs != nil || !s.Discover() || s.Key.Source != "env" {
 		t.Errorf("got role %q, jobs %v, discovery %v, %s; want none but the demo's account %s", s.RoleArn, s.Jobs, s.Discover(), s.Key.Source, diff)
+	}
+	if s.PollInterval != config.Duration(10*time.Second) || s.RequestsPerSecond != 50 {
+		t.Errorf("got an interval of %v at %v/s, want 10s at 50", s.PollInterval, s.RequestsPerSecond)
+	}
+	s = good(t, env{"CAS_POLL_INTERVAL": "1m", "CAS_REQUESTS_PER_SECOND": "5"}, "--demo")
+	if s.UseDemo("http://127.0.0.1:1", "id", "secret"); s.PollInterval != config.Duration(time.Minute) || s.RequestsPerSecond != 5 {
+		t.Errorf("got an interval of %v at %v/s, want what the environment says", s.PollInterval, s.RequestsPerSecond)
 	}
 }
 

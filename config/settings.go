@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"os"
 	"regexp"
 	"time"
 )
@@ -82,10 +83,17 @@ type Account struct{ Name, RoleARN, ID string }
 func (s *Settings) Discover() bool { return *s.Discovery }
 
 // UseDemo points the settings at a simulator with its own key and jobs: no account,
-// role or job of the environment is known there.
+// role or job of the environment is known there. It has no quota to spare and moves
+// within minutes, so it is polled faster unless the environment says how often.
 func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
 	s.Endpoint, s.RoleArn, s.Watched, s.Jobs = endpoint, "", []Account{{}}, nil
 	s.Key = Key{Source: "env", AccessKeyID: Secret(keyID), AccessKeySecret: Secret(keySecret)}
+	if os.Getenv("CAS_POLL_INTERVAL") == "" {
+		s.PollInterval = Duration(10 * time.Second)
+	}
+	if os.Getenv("CAS_REQUESTS_PER_SECOND") == "" {
+		s.RequestsPerSecond = 50
+	}
 }
 
 // Duration is a time.Duration that is also read in Prometheus' notation (7d).
