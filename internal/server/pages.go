@@ -5,7 +5,9 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 
@@ -14,71 +16,63 @@ import (
 	"github.com/yuin/goldmark/parser"
 )
 
-//go:embed start.html runbooks.html style.css
+//go:embed start.html runbooks.html style.css icon.svg
 var assets embed.FS
-
-// maxListed is how many jobs of an account the start page lists.
-const maxListed = 500
 
 // pages are what people look at.
 type pages struct {
 	options   Options
 	templates *template.Template
-	guide     template.HTML
+	runbooks  http.Handler
 }
 
 func newPages(o Options) (*pages, error) {
-	var guide bytes.Buffer
-	markdown := goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))
-	if err := markdown.Convert([]byte(o.Runbooks), &guide); err != nil {
-		return nil, fmt.Errorf("render the runbooks: %w", err)
-	}
 	templates, err := template.New("").Funcs(template.FuncMap{
-		"visible": visible, "advice": advice, "class": classOf,
-		"age":   func(at time.Time) string { return age(o.Now().Sub(at)) },
-		"utc":   func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"bar":   bar,
-		"first": first,
+		"name": name, "line": line, "advice": advice, "class": classOf, "bar": bar,
+		"ago": func(at time.Time) string { return ago(o.Now().Sub(at)) },
+		"utc": func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"iso": func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 	}).ParseFS(assets, "*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the pages: %w", err)
 	}
-	return &pages{o, templates, template.HTML(guide.String())}, nil //nolint:gosec // the program's own text
-}
-
-func (p *pages) start(w http.ResponseWriter, _ *http.Request) {
-	status := p.options.Status()
-	for i := range status.Accounts {
-		status.Accounts[i].Jobs = byTrouble(status.Accounts[i].Jobs)
+	var guide, page bytes.Buffer
+	markdown := goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))
+	if err := markdown.Convert([]byte(o.Runbooks), &guide); err != nil {
+		return nil, fmt.Errorf("read the runbooks: %w", err)
 	}
-	p.serve(w, "start.html", status)
-}
-
-func (p *pages) runbooks(w http.ResponseWriter, _ *http.Request) {
-	p.serve(w, "runbooks.html", p.guide)
-}
-
-func (p *pages) style(w http.ResponseWriter, _ *http.Request) {
-	text, _ := assets.ReadFile("style.css")
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(text)
-}
-
-func (p *pages) serve(w http.ResponseWriter, name string, data any) {
-	var page bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&page, name, data); err != nil {
-		p.options.Logger.Error("page cannot be built", "page", name, "err", err)
-		http.Error(w, "the page cannot be built", http.StatusInternalServerError)
-		return
+	text := template.HTML(guide.String()) //nolint:gosec // the program's own text
+	if err := templates.ExecuteTemplate(&page, "runbooks.html", text); err != nil {
+		return nil, fmt.Errorf("render the runbooks: %w", err)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(page.Bytes())
+	return &pages{options: o, templates: templates, runbooks: static("text/html; charset=utf-8", page.Bytes())}, nil
 }
 
-// age writes how long ago something was, in one unit.
-func age(d time.Duration) string {
+// start writes the start page.
+func (p *pages) start(out io.Writer) error {
+	return p.templates.ExecuteTemplate(out, "start.html", newOverview(p.options.Status(), p.options.Now()))
+}
+
+// asset serves an embedded file.
+func asset(name string) http.Handler {
+	text, err := assets.ReadFile(name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return static(map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(name)], text)
+}
+
+func static(contentType string, text []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Cache-Control", "max-age=300")
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		_, _ = w.Write(text)
+	})
+}
+
+// ago writes how long ago something was, in one unit.
+func ago(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Second:
 		return "now"
@@ -95,33 +89,22 @@ func age(d time.Duration) string {
 
 // segment is a part of a bar, in hundredths of its length.
 type segment struct {
-	Count
+	Class    string
 	X, Width string
 }
 
 // bar divides a job's workers by status. A status with any worker can be seen.
 func bar(j Job) []segment {
 	const least = 1.5
-	var shown, scale float64
-	for _, c := range j.Workers {
-		if c.N > 0 {
-			shown++
-		}
-	}
-	scale = (100 - least*shown) / max(1, float64(j.Total()))
+	shown := j.Shown()
+	scale := (100 - least*float64(len(shown))) / float64(max(1, j.Total()))
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) }
 	var segments []segment
 	x := 0.0
-	for _, c := range j.Workers {
-		if c.N > 0 {
-			width := least + float64(c.N)*scale
-			segments = append(segments, segment{c, number(x), number(width)})
-			x += width
-		}
+	for _, c := range shown {
+		width := least + float64(c.N)*scale
+		segments = append(segments, segment{classOf(c.Status), number(x), number(width)})
+		x += width
 	}
 	return segments
 }
-
-func number(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) }
-
-// first returns the jobs that are listed.
-func first(jobs []Job) []Job { return jobs[:min(len(jobs), maxListed)] }

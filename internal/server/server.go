@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/net/netutil"
 )
 
 const (
-	// maxScrapes is how many scrapes are answered at once; more get status 503.
-	maxScrapes = 256
+	// maxConnections are served; more wait until one of them ends.
+	maxConnections = 512
+	// maxStreams is how many requests an HTTP/2 connection may have open.
+	maxStreams = 16
 	// writeTimeout cuts off clients that do not read; Prometheus gives up sooner.
 	writeTimeout = 30 * time.Second
 	// goodbye is how long a scrape may still take after the program was told to end.
@@ -52,7 +55,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics(o))
+	answers := newShared(o.Logger)
+	mux.Handle("GET /metrics", &scrapes{gatherer: o.Gatherer, shared: answers, log: o.Logger})
 	mux.HandleFunc("GET /-/healthy", text(func() (int, string) { return http.StatusOK, "healthy\n" }))
 	mux.HandleFunc("GET /-/ready", text(func() (int, string) {
 		if !o.Ready() {
@@ -60,9 +64,13 @@ func New(o Options) (*Server, error) {
 		}
 		return http.StatusOK, "ready\n"
 	}))
-	mux.HandleFunc("GET /{$}", pages.start)
-	mux.HandleFunc("GET /runbooks", pages.runbooks)
-	mux.HandleFunc("GET /style.css", pages.style)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		answers.serve(w, r, "text/html; charset=utf-8", pages.start)
+	})
+	mux.Handle("GET /runbooks", pages.runbooks)
+	for _, name := range []string{"style.css", "icon.svg"} {
+		mux.Handle("GET /"+name, asset(name))
+	}
 	if o.EnablePprof {
 		profiles(mux)
 	}
@@ -73,6 +81,7 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // clients' faults, not ours
 	}}, nil
 }
@@ -82,17 +91,22 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Run listens and serves until ctx ends; then it returns nil.
 func (s *Server) Run(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.options.ListenAddress)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, listener)
+}
+
+func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	failed := make(chan error, 1)
 	go func() {
-		systemd := false
-		failed <- web.ListenAndServe(s.http, &web.FlagConfig{
-			WebListenAddresses: &[]string{s.options.ListenAddress},
-			WebSystemdSocket:   &systemd,
-			WebConfigFile:      &s.options.WebConfigFile,
-		}, s.options.Logger)
+		flags := &web.FlagConfig{WebConfigFile: &s.options.WebConfigFile}
+		failed <- web.Serve(netutil.LimitListener(listener, maxConnections), s.http, flags, s.options.Logger)
 	}()
 	select {
 	case err := <-failed:
+		_ = listener.Close()
 		return err
 	case <-ctx.Done():
 	}
@@ -107,25 +121,14 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// metrics serves a gatherer in every format that Prometheus asks for. What can be
-// gathered is served although something else cannot: one broken part must not
-// hide the others.
-func metrics(o Options) http.Handler {
-	return promhttp.HandlerFor(&sharedGatherer{from: o.Gatherer}, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-		ErrorHandling:       promhttp.ContinueOnError,
-		MaxRequestsInFlight: maxScrapes,
-		EnableOpenMetrics:   true,
-	})
-}
-
 // secured sets the headers of every answer.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		next.ServeHTTP(w, r)
 	})
 }
@@ -140,17 +143,11 @@ func text(answer func() (int, string)) http.HandlerFunc {
 	}
 }
 
-// profiles serves net/http/pprof, whose profiles take longer than other answers.
+// profiles serves net/http/pprof, which itself extends the time for an answer.
 func profiles(mux *http.ServeMux) {
-	patient := func(next http.HandlerFunc) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(5 * time.Minute))
-			next(w, r)
-		}
-	}
-	mux.HandleFunc("GET /debug/pprof/", patient(pprof.Index))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", patient(pprof.Profile))
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", patient(pprof.Trace))
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }

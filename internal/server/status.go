@@ -42,6 +42,11 @@ type Count struct {
 	N      int
 }
 
+// Shown returns the statuses with any worker.
+func (j *Job) Shown() []Count {
+	return slices.DeleteFunc(slices.Clone(j.Workers), func(c Count) bool { return c.N == 0 })
+}
+
 // Total returns the number of workers.
 func (j *Job) Total() int {
 	total := 0
@@ -62,10 +67,13 @@ func (j *Job) Failed() int {
 	return failed
 }
 
-// Trouble says how urgent the job is: what fails comes first.
-func (j *Job) Trouble() int {
+// Down reports whether the last poll of the job failed.
+func (j *Job) Down() bool { return j.Polled && !j.Up }
+
+// trouble says how urgent a job is: what cannot be read comes first.
+func (j *Job) trouble() int {
 	switch {
-	case j.Polled && !j.Up:
+	case j.Down():
 		return 0
 	case j.Failed() > 0:
 		return 1
@@ -76,12 +84,53 @@ func (j *Job) Trouble() int {
 	}
 }
 
-func byTrouble(jobs []Job) []Job {
-	jobs = slices.Clone(jobs)
-	slices.SortStableFunc(jobs, func(a, b Job) int {
-		return cmp.Or(cmp.Compare(a.Trouble(), b.Trouble()), cmp.Compare(b.ID, a.ID))
-	})
-	return jobs
+// maxListed is about how many jobs the start page lists.
+const maxListed = 500
+
+// overview is the start page.
+type overview struct {
+	Status
+	At                     time.Time
+	Sections               []section
+	Jobs, Down, Failing    int // jobs
+	FailedWorkers, Workers int
+}
+
+// section is an account as it is shown.
+type section struct {
+	Account
+	Listed []Job // those in trouble first
+	Hidden int   // how many more there are
+}
+
+// newOverview counts, sorts and cuts.
+func newOverview(s Status, at time.Time) overview {
+	o := overview{Status: s, At: at}
+	most := max(5, maxListed/max(1, len(s.Accounts)))
+	for _, a := range s.Accounts {
+		jobs := slices.Clone(a.Jobs)
+		slices.SortStableFunc(jobs, func(a, b Job) int {
+			return cmp.Or(cmp.Compare(a.trouble(), b.trouble()), cmp.Compare(b.ID, a.ID))
+		})
+		for i := range jobs {
+			o.count(&jobs[i])
+		}
+		listed := jobs[:min(len(jobs), most)]
+		o.Sections = append(o.Sections, section{a, listed, len(jobs) - len(listed)})
+	}
+	return o
+}
+
+func (o *overview) count(j *Job) {
+	o.Jobs++
+	o.Workers += j.Total()
+	o.FailedWorkers += j.Failed()
+	if j.Down() {
+		o.Down++
+	}
+	if j.Failed() > 0 {
+		o.Failing++
+	}
 }
 
 // classOf groups statuses by what they mean for an operator.
@@ -117,17 +166,24 @@ func advice(reason string) string {
 	}[reason]
 }
 
-// visible makes a foreign text safe to look at: control characters and those that
-// turn the direction of writing are dropped, and what is very long is cut.
-func visible(s string) string {
+// name makes a foreign name safe to look at and short.
+func name(s string) string { return cmp.Or(visible(s, 100), "(invisible)") }
+
+// line does the same for a foreign line of text.
+func line(s string) string { return visible(s, 400) }
+
+// visible drops what cannot be seen and what turns the direction of writing, and
+// cuts after so many characters.
+func visible(s string, most int) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		if unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return r
 	}, s)
-	if runes := []rune(s); len(runes) > 120 {
-		s = string(runes[:119]) + "…"
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most-1]) + "…"
 	}
 	return s
 }

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+)
+
+// scrapes serves what a gatherer gathers, in every format that Prometheus asks for.
+type scrapes struct {
+	gatherer prometheus.Gatherer
+	shared   *shared
+	log      *slog.Logger
+	broken   bool // something could not be gathered the last time
+}
+
+// formats returns what is offered. Lines for created timestamps are left out: of
+// OpenMetrics' text most servers take them for series, and protobuf has them anyway.
+func formats() []expfmt.Format {
+	return []expfmt.Format{expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText}
+}
+
+// ServeHTTP implements http.Handler.
+func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	format := expfmt.NegotiateAccept(r.Header, formats()...)
+	w.Header().Set("Vary", "Accept")
+	s.shared.serve(w, r, string(format), func(out io.Writer) error { return s.write(out, format) })
+}
+
+// write gathers and encodes. What can be gathered is served although something else
+// cannot: one broken part must not hide the others.
+func (s *scrapes) write(out io.Writer, format expfmt.Format) error {
+	families, err := s.gatherer.Gather()
+	s.note(err)
+	if len(families) == 0 && err != nil {
+		return fmt.Errorf("gather: %w", err)
+	}
+	encoder := expfmt.NewEncoder(out, format)
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return fmt.Errorf("encode %s: %w", family.GetName(), err)
+		}
+	}
+	if last, ok := encoder.(expfmt.Closer); ok {
+		return last.Close()
+	}
+	return nil
+}
+
+// note logs when gathering begins to fail and when it succeeds again, not at every
+// scrape: anyone may scrape.
+func (s *scrapes) note(err error) {
+	switch {
+	case err != nil && !s.broken:
+		s.log.Error("some metrics cannot be gathered, the others are served", "err", fmt.Sprintf("%.2000s", err.Error()))
+	case err == nil && s.broken:
+		s.log.Info("all metrics are gathered again")
+	}
+	s.broken = err != nil
+}

@@ -1,0 +1,253 @@
+package server_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+
+	"aliyun_cas_exporter/internal/server"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// now is when the golden pages are looked at.
+func now() time.Time { return time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) }
+
+func workers(n ...int) []server.Count {
+	var counts []server.Count
+	for i, status := range []string{
+		"editing", "pending", "scheduling", "processing", "success", "error", "rollback", "rollback_success", "rollback_error",
+	} {
+		c := server.Count{Status: status}
+		if i < len(n) {
+			c.N = n[i]
+		}
+		counts = append(counts, c)
+	}
+	return counts
+}
+
+// states are the pages that golden files hold.
+func states() map[string]server.Status {
+	ago := func(d time.Duration) time.Time { return now().Add(-d) }
+	up := func(id int64, name, status string, counts ...int) server.Job {
+		return server.Job{ID: id, Name: name, Status: status, Polled: true, Up: true, Confirmed: ago(12 * time.Second), Workers: workers(counts...)}
+	}
+	down := func(j server.Job, reason, text string, confirmed time.Duration) server.Job {
+		j.Up, j.Reason, j.Error, j.Confirmed = false, reason, text, ago(confirmed)
+		return j
+	}
+	one := func(a server.Account) server.Status {
+		return server.Status{Version: "1.2.3", Accounts: []server.Account{a}}
+	}
+	hostile := []string{
+		`<script>document.title='ran'</script>`, `"><img src=x onerror=alert(1)>`, `'--><style>*{display:none}</style>`,
+		"\u202enohsrever\u202c\u2066\u200b", "two\nlines\tand\x00nul", strings.Repeat("x", 10_000), "\xff\xfe", " ", `{{.}}`,
+	}
+	var attacks []server.Job
+	for i, text := range hostile {
+		j := up(int64(i+1), text, text, 0, 0, 0, 1)
+		j.Workers = append(j.Workers, server.Count{Status: text, N: 2})
+		attacks = append(attacks, down(j, "decode", text, time.Minute))
+	}
+	return map[string]server.Status{
+		"before_the_first_poll": one(server.Account{Jobs: []server.Job{{ID: 8888}}}),
+		"nothing":               one(server.Account{Polled: true, LastPoll: ago(3 * time.Second)}),
+		"demo": {Demo: true, Version: "1.2.3", Accounts: []server.Account{
+			{Name: "production", Polled: true, LastPoll: ago(3 * time.Second), Jobs: []server.Job{
+				up(1, "done", "success", 0, 0, 0, 0, 420), up(2, "renewal", "processing", 0, 17, 2, 12, 26, 3), up(3, "empty", "success"),
+				up(4, "rolled-back", "success", 0, 0, 0, 0, 1, 0, 2, 14, 1),
+			}},
+			{Name: "staging"},
+		}},
+		"outage": one(server.Account{Polled: true, LastPoll: ago(40 * time.Second), Discovery: "list jobs: page 1: answered without an error message (HTTP 502)", Jobs: []server.Job{
+			up(1, "done", "success", 0, 0, 0, 0, 420),
+			down(up(2, "throttled", "processing", 0, 1, 0, 0, 30, 2), "throttled", "list workers of job 2: page 1: Throttling.User: Request was denied (HTTP 429)", 4*time.Minute),
+			{ID: 3, Polled: true, Reason: "forbidden", Error: "list workers of job 3: page 1: Forbidden.RAM: not authorized (HTTP 403)"},
+		}}),
+		"stale": one(server.Account{Polled: true, LastPoll: ago(9 * time.Second), Jobs: []server.Job{
+			{ID: 1, Polled: true, Reason: "network", Error: "list workers of job 1: page 1: dial tcp: connection refused", Confirmed: ago(3 * 24 * time.Hour), Stale: true},
+		}}),
+		"hostile": one(server.Account{Name: hostile[0] + hostile[3], Polled: true, LastPoll: ago(time.Second), Discovery: hostile[1], Jobs: attacks}),
+	}
+}
+
+func show(t *testing.T, s server.Status) string {
+	t.Helper()
+	w := newServer(t, func(o *server.Options) {
+		o.Now, o.Status = now, func() server.Status { return s }
+	}).ask("GET", "/")
+	if w.Code != 200 {
+		t.Fatalf("status %d", w.Code)
+	}
+	return w.Body.String()
+}
+
+// TestStartPage holds the page in each state against a golden file, and against
+// what every page must be.
+func TestStartPage(t *testing.T) {
+	for name, status := range states() {
+		t.Run(name, func(t *testing.T) {
+			got := show(t, status)
+			harmless(t, got)
+			path := "testdata/" + name + ".html"
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s; run the test with -update if that is meant:\n%s", path, diff)
+			}
+		})
+	}
+}
+
+// harmless fails when a page has an element or attribute that the templates do not
+// write, asks for anything but our own files, or holds what cannot be seen.
+func harmless(t *testing.T, page string) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := regexp.MustCompile(`^(\./|metrics|runbooks|-/healthy|-/ready|style\.css|icon\.svg)$`)
+	for n := range root.Descendants() {
+		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202e\u2066\u200b\x00\ufeff") {
+			t.Errorf("invisible characters in %q", n.Data)
+		}
+		if n.Type != html.ElementNode {
+			continue
+		}
+		switch n.Data {
+		case "script", "style", "iframe", "object", "embed", "form", "base":
+			t.Errorf("there is a <%s>", n.Data)
+		}
+		for _, a := range n.Attr {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+			}
+			if (a.Key == "href" || a.Key == "src") && !ours.MatchString(a.Val) {
+				t.Errorf("<%s> links %q", n.Data, a.Val)
+			}
+		}
+	}
+}
+
+func TestRunbooksPage(t *testing.T) {
+	f := newServer(t, func(o *server.Options) {
+		o.Runbooks = "# Runbooks\n\n## CasJobFails\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<script>alert(1)</script>\n"
+	})
+	page := f.ask("GET", "/runbooks").Body.String()
+	for _, want := range []string{`<h2 id="casjobfails">`, "<td>1</td>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("there is no %s in\n%s", want, page)
+		}
+	}
+	harmless(t, page)
+}
+
+// TestManyJobs lists those in trouble first, in every account, and says how many are
+// left out.
+func TestManyJobs(t *testing.T) {
+	for _, test := range []struct{ accounts, jobs, listed int }{{1, 500, 500}, {1, 20_000, 500}, {10, 400, 500}, {300, 8, 1500}} {
+		t.Run(fmt.Sprintf("%d accounts of %d", test.accounts, test.jobs), func(t *testing.T) {
+			var s server.Status
+			for a := range test.accounts {
+				account := server.Account{Name: fmt.Sprint("account-", a), Polled: true}
+				for id := range test.jobs {
+					j := server.Job{ID: int64(id + 1), Status: "success", Polled: true, Up: true, Confirmed: now(), Workers: workers(0, 0, 0, 0, 1)}
+					switch id {
+					case 0:
+						j.Up, j.Reason, j.Name = false, "timeout", "unread-job"
+					case 1:
+						j.Workers, j.Name = workers(0, 0, 0, 0, 0, 1), "failing-job"
+					}
+					account.Jobs = append(account.Jobs, j)
+				}
+				s.Accounts = append(s.Accounts, account)
+			}
+			page := show(t, s)
+			for text, want := range map[string]int{
+				"<tbody": test.listed, "unread-job": test.accounts, "failing-job": test.accounts,
+				fmt.Sprintf("<dd>%d</dd>", test.accounts*test.jobs):                                    1,
+				fmt.Sprintf(">%d more jobs are not shown", test.jobs-test.listed/test.accounts):        min(1, test.accounts*test.jobs-test.listed) * test.accounts,
+				fmt.Sprintf("<title>%d not read · %[1]d failing · aliyun_cas_exporter", test.accounts): 1,
+			} {
+				if got := strings.Count(page, text); got != want {
+					t.Errorf("%q is there %d times, want %d", text, got, want)
+				}
+			}
+			if first, second := strings.Index(page, "unread-job"), strings.Index(page, "failing-job"); first > second {
+				t.Error("what fails comes before what cannot be read")
+			}
+			if len(page) > 2<<20 {
+				t.Errorf("the page has %d bytes", len(page))
+			}
+		})
+	}
+}
+
+// TestContrast holds each pair of colours that meet, light and dark, against what
+// WCAG 2 asks for: 4.5 for text, 3 for shapes.
+func TestContrast(t *testing.T) {
+	text, err := os.ReadFile("style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, found := strings.Cut(string(text), "prefers-color-scheme: dark")
+	if !found {
+		t.Fatal("there is no dark scheme")
+	}
+	for scheme, css := range map[string]string{"light": light, "dark": dark[:strings.Index(dark, "}\n}")]} {
+		luminance := map[string]float64{}
+		for _, match := range regexp.MustCompile(`--(\w+): #(\w+)`).FindAllStringSubmatch(css, -1) {
+			luminance[match[1]] = luminanceOf(match[2])
+		}
+		for grounds, inks := range map[[2]string]map[string]float64{
+			{"ground", "sheet"}: {"ink": 4.5, "quiet": 4.5, "link": 4.5, "alert": 4.5},
+			{"alarm", "sheet"}:  {"ink": 4.5, "quiet": 4.5, "link": 4.5, "alert": 4.5, "good": 3, "bad": 3, "moving": 3, "resting": 3, "other": 3},
+		} {
+			for ink, least := range inks {
+				for _, ground := range grounds {
+					a, hasInk := luminance[ink]
+					b, hasGround := luminance[ground]
+					if got := (max(a, b) + .05) / (min(a, b) + .05); got < least || !hasInk || !hasGround {
+						t.Errorf("%s: %s on %s has a contrast of %.2f, want %v", scheme, ink, ground, got, least)
+					}
+				}
+			}
+		}
+	}
+}
+
+func luminanceOf(hex string) float64 {
+	if len(hex) == 3 {
+		hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+	}
+	sum := 0.0
+	for i, weight := range []float64{.2126, .7152, .0722} {
+		n, _ := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+		c := float64(n) / 255
+		if c <= .03928 {
+			c /= 12.92
+		} else {
+			c = math.Pow((c+.055)/1.055, 2.4)
+		}
+		sum += weight * c
+	}
+	return sum
+}

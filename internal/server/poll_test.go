@@ -1,0 +1,116 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/server"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+type key struct{}
+
+func (key) Credentials(context.Context) (rpc.Credentials, error) {
+	return rpc.NewCredentials(simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret, ""), nil
+}
+func (key) Invalidate() {}
+
+// newExporter returns a server of what a poller of job 8888 sees.
+func newExporter(t *testing.T) (*fixture, *collector.Poller, *simulator.Simulator) {
+	t.Helper()
+	sim := simulator.New(simulator.Options{})
+	var workers []simulator.Worker
+	for i := range 120 {
+		workers = append(workers, simulator.Worker{ID: int64(i + 1), Status: "success", CloudProduct: fmt.Sprint("P", i), RegionID: "cn-hangzhou"})
+	}
+	sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers)
+	registry := prometheus.NewPedanticRegistry()
+	metrics := collector.NewMetrics(registry, "")
+	client, err := cas.New(cas.Options{
+		Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: sim.Transport(), Provider: key{}, Observer: metrics,
+		RequestTimeout: 15 * time.Second, RequestsPerSecond: 1000, Concurrency: 4, MaxAttempts: 4,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller := collector.New(collector.Options{
+		API: client, Metrics: metrics, Logger: slog.New(slog.DiscardHandler), JobIDs: []int64{8888}, TotalShards: 1,
+		PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
+		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: 1000, FailedLimit: 100,
+	})
+	fleet := collector.NewFleet(poller)
+	registry.MustRegister(fleet)
+	return newServer(t, func(o *server.Options) { o.Gatherer, o.Ready = registry, fleet.Ready }), poller, sim
+}
+
+// TestScrapesDoNotWaitForPolls scrapes while the API does not answer: no fake time
+// passes.
+func TestScrapesDoNotWaitForPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, poller, sim := newExporter(t)
+		for _, up := range []string{"0", "1"} {
+			if err := sim.Inject("slow-headers", simulator.Match{}); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan bool)
+			go func() { ended <- poller.Poll(t.Context()) }()
+			synctest.Wait()
+			start, calls := time.Now(), fmt.Sprint(sim.Calls())
+			for range 10 {
+				w := f.ask("GET", "/metrics")
+				if want := "aliyun_cas_deployment_job_up{job_id=\"8888\"} " + up + "\n"; w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+					t.Errorf("during a poll: %d, want 200 with %s", w.Code, want)
+				}
+			}
+			if took := time.Since(start); took != 0 || calls != fmt.Sprint(sim.Calls()) {
+				t.Errorf("scrapes took %v, and calls went from %s to %v", took, calls, sim.Calls())
+			}
+			<-ended
+			sim.ClearFaults()
+			if !poller.Poll(t.Context()) {
+				t.Fatal("the poll failed")
+			}
+		}
+	})
+}
+
+// TestPollsAreUnharmedByClients polls while clients scrape, do not read and do not
+// finish their headers.
+func TestPollsAreUnharmedByClients(t *testing.T) {
+	f, poller, _ := newExporter(t)
+	address := f.run(t)
+	var stop atomic.Bool
+	var scrapes atomic.Int32
+	var clients sync.WaitGroup
+	for range 50 {
+		clients.Go(func() {
+			for !stop.Load() {
+				if _, _, err := fetch("http://" + address + "/metrics"); err == nil {
+					scrapes.Add(1)
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		fmt.Fprint(dial(t, address), []string{"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nX: "}[i%2])
+	}
+	for polls := 0; polls < 10 || scrapes.Load() < 100; polls++ {
+		if !poller.Poll(t.Context()) {
+			t.Error("a poll failed")
+		}
+	}
+	stop.Store(true)
+	clients.Wait()
+}
