@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale bench rules clean
+.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale bench rules dashboards clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ quick: ## run the Go tests alone: seconds
 
 test: ## run everything that CI tests, installing what it needs
 	.ci/test.sh
+
+dashboards: ## test the dashboards in a real Prometheus
+	.ci/dashboards.sh
 
 lint: ## check style, layout and the module file
 	.ci/lint.sh

@@ -43,6 +43,7 @@ debian() {
   [ -n "$(find /var/lib/apt/lists -name '*Packages*' -mmin -1440 2>/dev/null | head -n 1)" ] || apt-get update -q
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1" || { echo "$1 cannot be installed"; return 1; }
 }
+dashboards_needs() { tools prometheus golangci-lint; }
 shellcheck_needs() { debian shellcheck shellcheck; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
@@ -71,6 +72,7 @@ part shell shellcheck_needs shell_scripts
 part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh
 part packages packages_needs .ci/packages-test.sh
+part dashboards dashboards_needs .ci/dashboards.sh
 
 for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
 [ "${CI:-}" = true ] && failed=$((failed + ${#left[@]}))

@@ -1,0 +1,189 @@
+package grafana_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// patience bounds the wait for data; it is long only where the tests fail.
+const patience = 90 * time.Second
+
+// prometheus is a running Prometheus.
+type prometheus struct{ address string }
+
+// sample is a series of an answer with its values.
+type sample struct {
+	Metric map[string]string
+	Value  [2]any
+	Values [][2]any
+}
+
+// scrape names targets and what else their scrape job says, in Prometheus' words.
+type scrape struct {
+	job     string
+	targets []string
+	more    string
+}
+
+// startPrometheus runs the Prometheus that the environment names, with the
+// project's rules, until the test ends.
+func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
+	t.Helper()
+	binary := os.Getenv("PROMETHEUS")
+	if binary == "" {
+		t.Skip("PROMETHEUS names no prometheus binary: .ci/dashboards.sh does")
+	}
+	rules, err := filepath.Abs("../deploy/prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config strings.Builder
+	fmt.Fprintf(&config, "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%q]\nscrape_configs:\n", rules)
+	for _, s := range scrapes {
+		fmt.Fprintf(&config, "  - job_name: %s\n    static_configs: [{targets: [%s]}]\n%s", s.job, strings.Join(s.targets, ", "), s.more)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := prometheus{freeAddress(t)}
+	start(t, nil, binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address, "--log.level=warn")
+	eventually(t, "Prometheus is ready", func() error {
+		resp, err := http.Get("http://" + p.address + "/-/ready")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", resp.StatusCode)
+		}
+		return nil
+	})
+	return p
+}
+
+// get asks Prometheus' API.
+func (p prometheus) get(path string, into any, parameters ...string) error {
+	values := url.Values{}
+	for i := 0; i < len(parameters); i += 2 {
+		values.Add(parameters[i], parameters[i+1])
+	}
+	resp, err := http.PostForm("http://"+p.address+"/api/v1/"+path, values)
+	if resp != nil && resp.StatusCode == http.StatusMethodNotAllowed {
+		_ = resp.Body.Close()
+		resp, err = http.Get("http://" + p.address + "/api/v1/" + path + "?" + values.Encode())
+	}
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer := struct {
+		Error string
+		Data  any
+	}{Data: into}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return err
+	}
+	if answer.Error != "" {
+		return fmt.Errorf("prometheus: %s", answer.Error)
+	}
+	return nil
+}
+
+// query evaluates a query at an instant.
+func (p prometheus) query(expr string, at time.Time) ([]sample, error) {
+	var data struct{ Result []sample }
+	err := p.get("query", &data, "query", expr, "time", seconds(at))
+	return data.Result, err
+}
+
+// queryRange evaluates a query over the last two minutes.
+func (p prometheus) queryRange(expr string, until time.Time) ([]sample, error) {
+	var data struct{ Result []sample }
+	err := p.get("query_range", &data, "query", expr, "start", seconds(until.Add(-2*time.Minute)), "end", seconds(until), "step", "5")
+	return data.Result, err
+}
+
+func seconds(at time.Time) string { return fmt.Sprintf("%.3f", float64(at.UnixMilli())/1000) }
+
+// buildExporter builds the exporter of this checkout.
+func buildExporter(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "aliyun_cas_exporter")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary,
+		"-ldflags", "-X github.com/prometheus/common/version.Version=test -X github.com/prometheus/common/version.Revision=test", ".")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the exporter: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// startExporter runs an exporter with these settings and returns its address.
+func startExporter(t *testing.T, binary string, settings map[string]string, args ...string) string {
+	t.Helper()
+	address := freeAddress(t)
+	env := []string{"HOME=" + t.TempDir(), "CAS_WEB_LISTEN_ADDRESS=" + address, "CAS_POLL_INTERVAL=2s", "CAS_MAX_ATTEMPTS=2"}
+	for name, value := range settings {
+		env = append(env, name+"="+value)
+	}
+	start(t, env, binary, args...)
+	return address
+}
+
+// start runs a program until the test ends; what it printed is shown when the
+// test fails.
+func start(t *testing.T, env []string, binary string, args ...string) {
+	t.Helper()
+	var log bytes.Buffer
+	cmd := exec.Command(binary, args...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = &log, &log, env
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s:\n%s", filepath.Base(binary), log.String())
+		}
+	})
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// eventually tries until it works.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s: not within %v: %v", what, patience, err)
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
