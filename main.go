@@ -92,14 +92,14 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 		return err
 	}
 	collector.RegisterProcess(registry, settings.Shard, settings.TotalShards, settings.Demo)
-	registry.MustRegister(fleet, versioncollector.NewCollector(name))
+	registry.MustRegister(versioncollector.NewCollector(name))
 	if settings.Mode == config.Once {
 		return once(ctx, fleet, registry, stdout)
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	web, err := server.New(server.Options{
 		ListenAddress: settings.WebListenAddress, WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
-		Gatherer: registry, Ready: fleet.Ready, Status: func() server.Status { return status(fleet, settings.Demo) },
+		Gatherer: registry, Facts: fleet, Ready: fleet.Ready, Status: func() server.Status { return status(fleet, settings.Demo) },
 		Runbooks: docs.Runbooks, Logger: log,
 	})
 	if err != nil {
@@ -125,6 +125,9 @@ func once(ctx context.Context, fleet *collector.Fleet, registry prometheus.Gathe
 		if _, err := expfmt.MetricFamilyToText(stdout, family); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
+	}
+	if err := fleet.WriteText(stdout, false); err != nil {
+		return fmt.Errorf("print: %w", err)
 	}
 	// A comment to parsers; to who publishes the output, the sign that it is whole.
 	if _, err := fmt.Fprintln(stdout, "# EOF"); err != nil {

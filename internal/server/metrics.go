@@ -13,9 +13,23 @@ import (
 // scrapes serves what a gatherer gathers, in every format that Prometheus asks for.
 type scrapes struct {
 	gatherer prometheus.Gatherer
+	facts    Facts               // written as text where text is asked for; nil: none
+	all      prometheus.Gatherer // both, for what is not text
 	shared   *shared
 	log      *slog.Logger
 	broken   bool // something could not be gathered the last time
+}
+
+func newScrapes(o Options, answers *shared) (*scrapes, error) {
+	s := &scrapes{gatherer: o.Gatherer, facts: o.Facts, all: o.Gatherer, shared: answers, log: o.Logger}
+	if o.Facts != nil {
+		registry := prometheus.NewPedanticRegistry()
+		if err := registry.Register(o.Facts); err != nil {
+			return nil, fmt.Errorf("register the facts: %w", err)
+		}
+		s.all = prometheus.Gatherers{o.Gatherer, registry}
+	}
+	return s, nil
 }
 
 // formats returns what is offered. Lines for created timestamps are left out: of
@@ -34,7 +48,14 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // write gathers and encodes. What can be gathered is served although something else
 // cannot: one broken part must not hide the others.
 func (s *scrapes) write(out io.Writer, format expfmt.Format) error {
-	families, err := s.gatherer.Gather()
+	kind := format.FormatType()
+	openMetrics := kind == expfmt.TypeOpenMetrics
+	text := s.facts != nil && (openMetrics || kind == expfmt.TypeTextPlain)
+	gatherer := s.all
+	if text {
+		gatherer = s.gatherer
+	}
+	families, err := gatherer.Gather()
 	s.note(err)
 	if len(families) == 0 && err != nil {
 		return fmt.Errorf("gather: %w", err)
@@ -43,6 +64,11 @@ func (s *scrapes) write(out io.Writer, format expfmt.Format) error {
 	for _, family := range families {
 		if err := encoder.Encode(family); err != nil {
 			return fmt.Errorf("encode %s: %w", family.GetName(), err)
+		}
+	}
+	if text {
+		if err := s.facts.WriteText(out, openMetrics); err != nil {
+			return fmt.Errorf("write the facts: %w", err)
 		}
 	}
 	if last, ok := encoder.(expfmt.Closer); ok {

@@ -2,8 +2,12 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +16,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/internal/cas"
@@ -51,8 +57,48 @@ func newExporter(t *testing.T) (*fixture, *collector.Poller, *simulator.Simulato
 		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: 1000, FailedLimit: 100,
 	})
 	fleet := collector.NewFleet(poller)
-	registry.MustRegister(fleet)
-	return newServer(t, func(o *server.Options) { o.Gatherer, o.Ready = registry, fleet.Ready }), poller, sim
+	return newServer(t, func(o *server.Options) { o.Gatherer, o.Facts, o.Ready = registry, fleet, fleet.Ready }), poller, sim
+}
+
+// TestFactsAreTheSameInEveryFormat parses what is served as text, as OpenMetrics and
+// as protobuf.
+func TestFactsAreTheSameInEveryFormat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, poller, _ := newExporter(t)
+		if !poller.Poll(t.Context()) {
+			t.Fatal("the poll failed")
+		}
+		series := map[string]int{}
+		for _, accept := range []string{"text/plain", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"} {
+			w := f.ask("GET", "/metrics", "Accept", accept)
+			decoder := expfmt.NewDecoder(w.Body, expfmt.ResponseFormat(w.Header()))
+			for {
+				var family dto.MetricFamily
+				if err := decoder.Decode(&family); err != nil {
+					if !errors.Is(err, io.EOF) {
+						t.Fatalf("%s: %v", accept, err)
+					}
+					break
+				}
+				if strings.HasPrefix(family.GetName(), "aliyun_cas_deployment") {
+					series[accept] += len(family.GetMetric())
+				}
+			}
+		}
+		lines := 0
+		open := f.ask("GET", "/metrics", "Accept", "application/openmetrics-text;version=1.0.0").Body.String()
+		for line := range strings.Lines(open) {
+			if strings.HasPrefix(line, "aliyun_cas_deployment") {
+				lines++
+			}
+		}
+		if lines < 120*9 || series["text/plain"] != lines || len(series) != 2 || slices.Max(slices.Collect(maps.Values(series))) != lines {
+			t.Errorf("%v series in text and protobuf, %d in OpenMetrics; want the same, 1,080 at least", series, lines)
+		}
+		if !strings.HasSuffix(open, "# EOF\n") || strings.Count(open, "# EOF") != 1 {
+			t.Error("OpenMetrics does not end as it should")
+		}
+	})
 }
 
 // TestScrapesDoNotWaitForPolls scrapes while the API does not answer: no fake time

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,11 +32,21 @@ type Options struct {
 	WebConfigFile string // optional
 	EnablePprof   bool
 	Gatherer      prometheus.Gatherer
+	Facts         Facts // optional; not in Gatherer
 	Ready         func() bool
 	Status        func() Status
 	Runbooks      string // Markdown
 	Logger        *slog.Logger
 	Now           func() time.Time // optional: time.Now
+}
+
+// Facts is a collector that can write its metrics as text without making them first,
+// which is most of what a scrape of many series costs.
+type Facts interface {
+	prometheus.Collector
+	// WriteText writes what Collect collects in the classic text format, or as
+	// OpenMetrics without the line that ends it.
+	WriteText(w io.Writer, openMetrics bool) error
 }
 
 // Server serves one exporter.
@@ -56,7 +67,11 @@ func New(o Options) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	answers := newShared(o.Logger)
-	mux.Handle("GET /metrics", &scrapes{gatherer: o.Gatherer, shared: answers, log: o.Logger})
+	scrapes, err := newScrapes(o, answers)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /metrics", scrapes)
 	mux.HandleFunc("GET /-/healthy", text(func() (int, string) { return http.StatusOK, "healthy\n" }))
 	mux.HandleFunc("GET /-/ready", text(func() (int, string) {
 		if !o.Ready() {
