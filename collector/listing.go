@@ -44,7 +44,7 @@ func (l listing[T]) read(ctx context.Context, add func(*T)) (pages int, err erro
 	}
 	r := reader[T]{
 		listing: l, first: first, full: first.fullPage(l.size), add: add,
-		seen: make(map[int64]struct{}, first.total),
+		seen: newIDSet(),
 	}
 	if err := r.take(1, first); err != nil {
 		return 0, err
@@ -53,7 +53,7 @@ func (l listing[T]) read(ctx context.Context, add func(*T)) (pages int, err erro
 	if err := r.otherPages(ctx, pages); err != nil {
 		return 0, err
 	}
-	if got := int64(len(r.seen)); got != first.total {
+	if got := r.seen.n; got != first.total {
 		return 0, reason.Errorf(reason.Incomplete, "%d distinct rows of %d", got, first.total)
 	}
 	return pages, nil
@@ -86,7 +86,7 @@ type reader[T any] struct {
 
 	mu   sync.Mutex
 	add  func(*T)
-	seen map[int64]struct{}
+	seen *idSet
 }
 
 // otherPages reads all pages but the first. One that does not fit ends the read:
@@ -130,9 +130,7 @@ func (r *reader[T]) take(n int, p page[T]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range p.rows {
-		id := r.id(&p.rows[i])
-		if _, dup := r.seen[id]; !dup {
-			r.seen[id] = struct{}{}
+		if r.seen.add(r.id(&p.rows[i])) {
 			r.add(&p.rows[i])
 		}
 	}

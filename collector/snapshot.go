@@ -49,8 +49,8 @@ type tally struct {
 	failed  newestFirst
 	omitted int
 
-	counted map[int64]bool // workers that another read of the same sweep counted; nil: it is the only one
-	ids     []int64        // workers of this read, if it is not the only one
+	counted *idSet  // workers that another read of the same sweep counted; nil: it is the only one
+	ids     []int64 // workers of this read, if it is not the only one
 }
 
 func newTally(limit int) *tally {
@@ -60,7 +60,7 @@ func newTally(limit int) *tally {
 // add counts a worker, which must be a distinct one of this read.
 func (t *tally) add(w *cas.Worker) {
 	if t.counted != nil {
-		if t.counted[w.ID] {
+		if t.counted.has(w.ID) {
 			return
 		}
 		t.ids = append(t.ids, w.ID)

@@ -36,9 +36,9 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 	all := filters(p.options.Statuses, p.options.Products)
 	// A worker that moves from one filter's status to another's between two reads is
 	// in both; so is every worker when a product is named in two spellings.
-	var counted map[int64]bool
+	var counted *idSet
 	if len(all) > 1 {
-		counted = map[int64]bool{}
+		counted = newIDSet()
 	}
 	for _, f := range all {
 		part, err := p.readWorkers(ctx, jobID, f, counted)
@@ -47,7 +47,7 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 		}
 		whole.join(part)
 		for _, id := range part.ids {
-			counted[id] = true
+			counted.add(id)
 		}
 	}
 	s := whole.snapshot(time.Now(), p.statuses)
@@ -55,7 +55,7 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 	return s, nil
 }
 
-func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter, counted map[int64]bool) (*tally, error) {
+func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter, counted *idSet) (*tally, error) {
 	var t *tally
 	read := listing[cas.Worker]{
 		size: p.options.PageSize, concurrency: p.options.Concurrency, limit: int64(p.options.MaxWorkers),
