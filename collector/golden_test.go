@@ -3,9 +3,11 @@ package collector_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,6 +160,7 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 		}
 		var table strings.Builder
 		table.WriteString("| metric | labels | meaning |\n|---|---|---|\n")
+		exposed := map[string]bool{}
 		families, err := r.registry.Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -170,12 +173,14 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 				continue
 			}
 			delete(documented, name)
+			exposed[name] = true
 			kind := strings.ToLower(family.GetType().String())
 			if !strings.HasPrefix(strings.ToLower(text), kind) {
 				t.Errorf("docs/metrics.md: %s is a %s", name, kind)
 			}
 			var labels []string
 			for _, label := range family.GetMetric()[0].GetLabel() {
+				exposed[name+" "+label.GetName()] = true
 				if l := label.GetName(); l != "account" && l != "job_id" {
 					labels = append(labels, "`"+l+"`")
 					if !strings.Contains(text, "`"+l+"`") {
@@ -189,6 +194,7 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 		for name := range documented {
 			t.Errorf("docs/metrics.md names %s, which is not exposed", name)
 		}
+		holdShipped(t, exposed)
 		document.Hold(t, *update, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
 	})
 }
@@ -200,4 +206,29 @@ func readFile(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// holdShipped fails when a name, or a name with a label, that users may depend on is
+// gone. With -update those that are new are added to the list; none is taken away.
+func holdShipped(t *testing.T, exposed map[string]bool) {
+	t.Helper()
+	const list = "testdata/shipped.txt"
+	shipped := 0
+	for name := range strings.Lines(readFile(t, list)) {
+		shipped++
+		if name = strings.TrimSpace(name); !exposed[name] {
+			t.Errorf("%s was shipped and is gone", name)
+		}
+		exposed[name] = true
+	}
+	if *update {
+		text := strings.Join(slices.Sorted(maps.Keys(exposed)), "\n") + "\n"
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if len(exposed) > shipped {
+		t.Errorf("%s lacks names; run the test with -update", list)
+	}
 }
