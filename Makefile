@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale bench rules dashboards clean
+.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale bench rules dashboards chart clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: ## run everything that CI tests, installing what it needs
 
 dashboards: ## test the dashboards in a real Prometheus
 	.ci/dashboards.sh
+
+chart: ## test the Helm chart
+	.ci/chart.sh
 
 lint: ## check style, layout and the module file
 	.ci/lint.sh

@@ -44,6 +44,7 @@ debian() {
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1" || { echo "$1 cannot be installed"; return 1; }
 }
 dashboards_needs() { tools prometheus golangci-lint; }
+chart_needs() { tools helm prometheus golangci-lint; }
 shellcheck_needs() { debian shellcheck shellcheck; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
@@ -68,6 +69,7 @@ part properties nothing properties
 part fuzz nothing fuzz_smoke
 part exposition prometheus exposition
 part rules alerting .ci/rules.sh
+part chart chart_needs .ci/chart.sh
 part shell shellcheck_needs shell_scripts
 part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh

@@ -1,0 +1,135 @@
+{{- define "cas.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* 50: a StatefulSet puts its name and a hash into a label of 63 characters. */}}
+{{- define "cas.fullname" -}}
+{{- $name := include "cas.name" . }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* A Service cannot become headless, so it is another one. */}}
+{{- define "cas.serviceName" -}}
+{{- include "cas.fullname" . }}{{ if .Values.sharding.enabled }}-shards{{ end }}
+{{- end }}
+
+{{- define "cas.serviceAccountName" -}}
+{{- default (ternary (include "cas.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "cas.selector" -}}
+app.kubernetes.io/name: {{ include "cas.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* (list root name [labels [annotations]]) */}}
+{{- define "cas.metadata" -}}
+{{- $root := first . }}
+{{- $labels := dict
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+name: {{ index . 1 }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  {{- merge (include "cas.selector" $root | fromYaml) $labels (slice . 2 | first | default dict) | toYaml | nindent 2 }}
+{{- with slice . 2 | rest | first }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "cas.scheme" -}}
+{{ ternary "https" "http" .Values.web.tls }}
+{{- end }}
+
+{{- /* YAML numbers are floating-point, and a million must not become 1e+06. */}}
+{{- define "cas.text" -}}
+{{- if kindIs "slice" . }}
+{{- range $i, $item := . }}{{ if $i }},{{ end }}{{ include "cas.text" $item }}{{ end }}
+{{- else if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}
+{{- else }}{{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* What the exporter's environment has, secrets apart. */}}
+{{- define "cas.environment" -}}
+{{- range $name, $value := .Values.settings }}
+{{ $name }}: {{ include "cas.text" $value | quote }}
+{{- end }}
+CAS_WEB_LISTEN_ADDRESS: ":10077"
+{{- $accounts := list }}
+{{- range $name, $role := .Values.accounts }}
+{{- $accounts = printf "%s:%s" $name $role | append $accounts }}
+{{- end }}
+{{- with $accounts }}
+CAS_ACCOUNTS: {{ join "," . | quote }}
+{{- end }}
+{{- if .Values.sharding.enabled }}
+CAS_TOTAL_SHARDS: {{ .Values.replicas | quote }}
+{{- end }}
+{{- if .Values.web.secretName }}
+CAS_WEB_CONFIG_FILE: /etc/aliyun-cas-exporter/web/{{ .Values.web.fileName }}
+{{- end }}
+{{- if not .Values.demo }}
+{{- with .Values.credentials }}
+CAS_CREDENTIALS: {{ .source }}
+{{- if eq .source "file" }}
+CAS_ACCESS_KEY_ID_FILE: /etc/aliyun-cas-exporter/credentials/access_key_id
+CAS_ACCESS_KEY_SECRET_FILE: /etc/aliyun-cas-exporter/credentials/access_key_secret
+{{- if .secretKeys.securityToken }}
+CAS_SECURITY_TOKEN_FILE: /etc/aliyun-cas-exporter/credentials/security_token
+{{- end }}
+{{- else if and (eq .source "oidc") (not .oidc.roleName) }}
+ALIBABA_CLOUD_ROLE_ARN: {{ .oidc.roleArn }}
+ALIBABA_CLOUD_OIDC_PROVIDER_ARN: {{ .oidc.providerArn }}
+ALIBABA_CLOUD_OIDC_TOKEN_FILE: /var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token
+{{- else if and (eq .source "ecs_ram_role") .ecsRamRole }}
+ALIBABA_CLOUD_ECS_METADATA: {{ .ecsRamRole }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Source of credentials that the chart sets up: file, env or oidc; empty for others. */}}
+{{- define "cas.provides" -}}
+{{- with .Values.credentials }}
+{{- if $.Values.demo }}
+{{- else if has .source (list "file" "env") }}{{ .source }}
+{{- else if and (eq .source "oidc") (not .oidc.roleName) }}oidc
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "cas.probe" -}}
+{{- $root := index . 0 }}
+{{- if $root.Values.web.authentication -}}
+tcpSocket:
+  port: http
+{{- else -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: http
+  scheme: {{ include "cas.scheme" $root | upper }}
+{{- end }}
+{{- end }}
+
+{{- /* What the schema cannot say. `helm lint` takes these for remarks. */}}
+{{- define "cas.check" -}}
+{{- with .Values.credentials }}
+{{- if $.Values.demo }}
+{{- else if and (has .source (list "file" "env")) (not .secretName) }}
+{{- fail "credentials.secretName is empty: name a Secret with a key, choose another credentials.source, or set demo=true" }}
+{{- else if and (eq .source "oidc") .oidc.roleName (or .oidc.roleArn .oidc.providerArn) }}
+{{- fail "credentials.oidc: roleName is for ack-pod-identity-webhook, roleArn and providerArn are for clusters without it" }}
+{{- else if and (eq .source "oidc") (not .oidc.roleName) (not (and .oidc.roleArn .oidc.providerArn)) }}
+{{- fail "credentials.oidc: set roleName, or roleArn and providerArn" }}
+{{- end }}
+{{- end }}
+{{- with .Values.web }}
+{{- if and (not .secretName) (or .tls .authentication .tlsSecretName) }}
+{{- fail "web.secretName is empty: the web server's configuration comes from a Secret" }}
+{{- end }}
+{{- end }}
+{{- end }}

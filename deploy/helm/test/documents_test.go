@@ -1,0 +1,145 @@
+package chart_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"aliyun_cas_exporter/config"
+	"aliyun_cas_exporter/internal/document"
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+// ours are the settings that the chart derives from other values.
+var ours = []string{
+	"CAS_CREDENTIALS", "CAS_ACCESS_KEY_ID_FILE", "CAS_ACCESS_KEY_SECRET_FILE", "CAS_SECURITY_TOKEN_FILE",
+	"CAS_ACCOUNTS", "CAS_SHARD", "CAS_TOTAL_SHARDS", "CAS_WEB_LISTEN_ADDRESS", "CAS_WEB_CONFIG_FILE",
+}
+
+// schema is what the tests read of values.schema.json.
+type schema struct {
+	Ref        string `json:"$ref"`
+	Properties map[string]schema
+}
+
+func readSchema(t *testing.T) schema {
+	t.Helper()
+	var s schema
+	if err := json.Unmarshal([]byte(read(t, chart+"/values.schema.json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSettings checks that the schema knows the exporter's settings, each by its
+// type, and no others. Secrets have no place in a ConfigMap.
+func TestSettings(t *testing.T) {
+	want := map[string]string{}
+	types := reflect.TypeFor[config.Settings]()
+	for i, v := range config.Table() {
+		kind := types.Field(i).Type
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		if kind != reflect.TypeFor[config.Secret]() && !slices.Contains(ours, v.Name) {
+			name := strings.TrimRight(kind.Name(), "0123456789")
+			want[v.Name] = "#/definitions/setting" + strings.ToUpper(name[:1]) + name[1:]
+		}
+	}
+	got := map[string]string{}
+	for name, property := range readSchema(t).Properties["settings"].Properties {
+		got[name] = property.Ref
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-exporter +schema):\n%s", diff)
+	}
+}
+
+// TestEverything checks that the set of values called everything leaves no setting
+// out.
+func TestEverything(t *testing.T) {
+	has := settings(t, render(t, "everything"))
+	for name := range readSchema(t).Properties["settings"].Properties {
+		if has[name] == "" {
+			t.Errorf("everything lacks %s", name)
+		}
+	}
+}
+
+// value is a value of the chart: one that has no values of its own.
+type value struct{ Name, Default, Meaning string }
+
+// values returns the chart's values in the order of values.yaml.
+func values(t *testing.T) []value {
+	t.Helper()
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(read(t, chart+"/values.yaml")), &document); err != nil {
+		t.Fatal(err)
+	}
+	return list(t, "", readSchema(t), document.Content[0])
+}
+
+// list returns the values below a mapping. What the schema does not divide is one
+// value, whatever it holds.
+func list(t *testing.T, prefix string, of schema, mapping *yaml.Node) []value {
+	t.Helper()
+	var found []value
+	for i := 0; i < len(mapping.Content); i += 2 {
+		key, node := mapping.Content[i], mapping.Content[i+1]
+		inner, ok := of.Properties[key.Value]
+		name := prefix + key.Value
+		switch {
+		case !ok:
+			t.Errorf("values.yaml has %s, of which values.schema.json knows nothing", name)
+		case len(inner.Properties) > 0 && len(node.Content) > 0:
+			found = append(found, list(t, name+".", inner, node)...)
+		default:
+			found = append(found, value{name, inline(t, node), comment(key)})
+		}
+		delete(of.Properties, key.Value)
+	}
+	delete(of.Properties, "global")
+	for name := range of.Properties {
+		t.Errorf("values.schema.json has %s, of which values.yaml knows nothing", prefix+name)
+	}
+	return found
+}
+
+// inline writes a default on a line.
+func inline(t *testing.T, node *yaml.Node) string {
+	t.Helper()
+	var v any
+	if err := node.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	if text, ok := v.(string); ok && text != "" {
+		return text
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func comment(key *yaml.Node) string {
+	lines := strings.Split(key.HeadComment, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(strings.TrimPrefix(line, "#"))
+	}
+	return strings.Join(lines, " ")
+}
+
+// TestValuesAreDocumented holds the README's table against values.yaml, and both
+// against the schema.
+func TestValuesAreDocumented(t *testing.T) {
+	table := "| value | default | meaning |\n|---|---|---|\n"
+	for _, v := range values(t) {
+		table += fmt.Sprintf("| `%s` | `%s` | %s |\n", v.Name, strings.ReplaceAll(v.Default, "|", `\|`), v.Meaning)
+	}
+	document.Hold(t, *update, chart+"/README.md", "values", table)
+}
