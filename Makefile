@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale bench rules dashboards chart clean
+.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale screenshots bench rules dashboards chart clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ soak: ## repeat the main property under the race detector for SOAK (30m)
 
 scale: ## simulate up to 1,000 accounts of 100 jobs, for docs/scaling.md
 	SCALE=1 go test -run '^TestScale$$' -timeout 0 -v ./collector
+
+screenshots: ## take the pictures of the start page again
+	SCREENSHOTS=docs/screenshots .ci/browser.sh
 
 bench: ## measure against the baselines
 	go test -run '^$$' -bench . -benchmem ./...

@@ -45,6 +45,7 @@ debian() {
 }
 dashboards_needs() { tools prometheus golangci-lint; }
 chart_needs() { tools helm prometheus golangci-lint; }
+chromium_needs() { command -v google-chrome >/dev/null || debian chromium chromium; }
 shellcheck_needs() { debian shellcheck shellcheck; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
@@ -70,6 +71,7 @@ part fuzz nothing fuzz_smoke
 part exposition prometheus exposition
 part rules alerting .ci/rules.sh
 part chart chart_needs .ci/chart.sh
+part browser chromium_needs .ci/browser.sh
 part shell shellcheck_needs shell_scripts
 part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh
