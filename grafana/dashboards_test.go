@@ -250,6 +250,29 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// TestRecordingRulesAreRead: each costs a series for ever.
+func TestRecordingRulesAreRead(t *testing.T) {
+	rules, err := os.ReadFile("../deploy/prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := string(rules)
+	for _, d := range dashboards(t) {
+		for _, q := range d.queries() {
+			read += q.expr
+		}
+	}
+	records := regexp.MustCompile(`(?m)^ +- record: (\S+)$`).FindAllStringSubmatch(string(rules), -1)
+	if len(records) == 0 {
+		t.Error("no recording rules")
+	}
+	for _, record := range records {
+		if strings.Count(read, record[1]) < 2 {
+			t.Errorf("neither a dashboard nor an alert reads %s", record[1])
+		}
+	}
+}
+
 // TestLinks checks that links between dashboards lead somewhere, with variables
 // that are there.
 func TestLinks(t *testing.T) {
