@@ -92,11 +92,12 @@ func TestExpiredCredentialsAreNeverUsed(t *testing.T) {
 
 func TestFetchIsShared(t *testing.T) {
 	bubble(t, time.Hour, func(w *world) {
-		w.setSlow(3 * time.Second)
+		w.setSlow(12 * time.Second)
 		for round := 1; round <= 2; round++ { // at start, and after all have expired
 			var callers sync.WaitGroup
-			for range 50 {
+			for i := range 50 {
 				callers.Go(func() {
+					time.Sleep(time.Duration(i) * 200 * time.Millisecond)
 					if _, err := w.p.Credentials(w.Context()); err != nil {
 						w.Error(err)
 					}
@@ -154,6 +155,34 @@ func TestASourceThatHangsIsGivenUp(t *testing.T) {
 		}
 		w.setSlow(0)
 		w.is("STS.2")
+	})
+}
+
+// TestFilesThatHang: what was read before serves, after one wait.
+func TestFilesThatHang(t *testing.T) {
+	bubble(t, time.Hour, func(w *world) {
+		var hang chan struct{}
+		id := "LTAIbase"
+		w.p = credentials.NewLocal(func() rpc.Credentials {
+			if hang != nil {
+				<-hang
+			}
+			return rpc.NewCredentials(id, w.keys[id][0], "")
+		})
+		w.is("LTAIbase")
+		hang, w.keys["LTAInext"] = make(chan struct{}), [2]string{"next", ""}
+		id = "LTAInext"
+		time.Sleep(time.Minute)
+		for _, patience := range []time.Duration{15 * time.Second, 0, 0} {
+			start := time.Now()
+			w.is("LTAIbase")
+			if took := time.Since(start); took != patience {
+				w.Errorf("took %v, want %v", took, patience)
+			}
+		}
+		close(hang)
+		synctest.Wait()
+		w.is("LTAInext")
 	})
 }
 

@@ -412,6 +412,21 @@ func TestAssumeRole(t *testing.T) {
 			c.is(t, p, "STS.2")
 		})
 	})
+	t.Run("a temporary key that STS refuses is fetched again", func(t *testing.T) {
+		bubble(t, 6*time.Hour, func(w *world) {
+			w.is("STS.1")
+			w.set(func(c *cloud) { c.life = time.Hour })
+			p := w.p.Assume(credentials.Role{ARN: role})
+			w.cloud.is(w.T, p, "STS.2")
+			w.set(func(c *cloud) { delete(c.keys, "STS.1") })
+			time.Sleep(56 * time.Minute)
+			w.cloud.is(w.T, p, "STS.2") // STS refuses while it still serves
+			time.Sleep(10 * time.Second)
+			w.cloud.is(w.T, p, "STS.2")
+			synctest.Wait()
+			w.cloud.is(w.T, p, "STS.4")
+		})
+	})
 	t.Run("a role that may not be assumed costs its base nothing", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCloud()

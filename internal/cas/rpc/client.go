@@ -58,7 +58,7 @@ func New(o Options) (*Client, error) {
 func NewTransport(conns int) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  proxy,
+		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
 		MaxConnsPerHost:        conns,
@@ -67,15 +67,6 @@ func NewTransport(conns int) *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-}
-
-// proxy is Go's own choice of a proxy; its error would repeat the proxy's password.
-func proxy(req *http.Request) (*url.URL, error) {
-	address, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, errors.New("HTTPS_PROXY is not the address of a proxy")
-	}
-	return address, nil
 }
 
 // Call sends one call of action with params and hands the body of a successful

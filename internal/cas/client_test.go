@@ -1,0 +1,51 @@
+package cas_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/cas/rpc"
+)
+
+// hourly gives a key for each hour.
+type hourly struct{}
+
+func (hourly) Credentials(context.Context) (rpc.Credentials, error) {
+	return rpc.NewCredentials(time.Now().UTC().Format("2006-01-02T15"), "secret", ""), nil
+}
+func (hourly) Invalidate()                                      {}
+func (hourly) RequestDone(string, time.Duration, reason.Reason) {}
+func (hourly) LimiterWaited(time.Duration)                      {}
+func (hourly) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := `{"WorkerCount":1}`
+	if r.URL.Query().Get("AccessKeyId") != time.Now().UTC().Format("2006-01-02T15") {
+		return &http.Response{StatusCode: 403, Body: io.NopCloser(strings.NewReader(`{"Code":"InvalidSecurityToken.Expired"}`))}, nil
+	}
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer))}, nil
+}
+
+// TestCredentialsDoNotExpireInTheQueue: the limiter holds calls back for longer
+// than the credentials of the moment last.
+func TestCredentialsDoNotExpireInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, err := cas.New(cas.Options{
+			Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: hourly{}, Provider: hourly{}, Observer: hourly{},
+			RequestTimeout: time.Second, RequestsPerSecond: 1.0 / 2400, Concurrency: 1, MaxAttempts: 1, TotalShards: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			if _, err := client.CountJob(t.Context(), 8888); err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+	})
+}
