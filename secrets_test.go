@@ -217,8 +217,13 @@ func TestNoSecretComesOut(t *testing.T) {
 			}
 			maps.Copy(more, sources[i%len(sources)])
 			environment(t, api.URL, more)
-			for where, text := range emitted(t, more["CAS_WEB_LISTEN_ADDRESS"]) {
+			texts := emitted(t, more["CAS_WEB_LISTEN_ADDRESS"])
+			for where, text := range texts {
 				nothingPrivate(t, where, text)
+			}
+			source := more["CAS_CREDENTIALS"]
+			if log := texts["the log"]; !strings.Contains(log, "credentials="+source) && !strings.Contains(log, `"credentials":"`+source+`"`) {
+				t.Errorf("the log does not say that credentials come from %s:\n%s", source, log)
 			}
 			for action, n := range sim.Calls() {
 				calls[action] += n

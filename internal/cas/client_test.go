@@ -24,11 +24,10 @@ func (hourly) Invalidate()                                      {}
 func (hourly) RequestDone(string, time.Duration, reason.Reason) {}
 func (hourly) LimiterWaited(time.Duration)                      {}
 func (hourly) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer := `{"WorkerCount":1}`
 	if r.URL.Query().Get("AccessKeyId") != time.Now().UTC().Format("2006-01-02T15") {
 		return &http.Response{StatusCode: 403, Body: io.NopCloser(strings.NewReader(`{"Code":"InvalidSecurityToken.Expired"}`))}, nil
 	}
-	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer))}, nil
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"WorkerCount":1}`))}, nil
 }
 
 // TestCredentialsDoNotExpireInTheQueue: the limiter holds calls back for longer
