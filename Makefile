@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages ldflags demo quick test lint fmt check fuzz soak scale screenshots bench rules dashboards chart clean
+.PHONY: help build image packages release-snapshot ldflags demo quick test lint fmt check fuzz soak scale bench rules dashboards screenshots chart clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ image: ## build the image aliyun_cas_exporter:VERSION from a local build, with d
 packages: ## build the deb and the rpm of this architecture into dist/packages
 	GOOS=linux $(MAKE) --no-print-directory build BINARY=dist/packages/aliyun_cas_exporter
 	.ci/packages.sh dist/packages/aliyun_cas_exporter $$(go env GOARCH) dist/packages
+
+release-snapshot: ## build a release of the committed files into dist/release, twice, and compare
+	.ci/release.sh
 
 ldflags:
 	@echo "$(LDFLAGS)"

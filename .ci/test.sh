@@ -50,6 +50,7 @@ shellcheck_needs() { debian shellcheck shellcheck; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
 packages_needs() { root && tools nfpm && debian debootstrap debootstrap && debian systemd-container systemd-nspawn && debian rpm rpm; }
+release_needs() { root && tools nfpm cyclonedx-gomod crane actionlint && debian buildah buildah; }
 image_needs() { root && debian buildah buildah && debian podman podman && debian runc runc && debian busybox-static busybox; }
 
 go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
@@ -77,6 +78,7 @@ part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh
 part packages packages_needs .ci/packages-test.sh
 part dashboards dashboards_needs .ci/dashboards.sh
+part release release_needs .ci/release-test.sh
 
 for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
 [ "${CI:-}" = true ] && failed=$((failed + ${#left[@]}))

@@ -16,6 +16,10 @@ pin() {
     alertmanager) echo v0.31.1 github.com/prometheus/alertmanager/cmd/alertmanager github.com/prometheus/alertmanager/cmd/amtool ;;
     helm) echo v4.3.1 helm.sh/helm/v4/cmd/helm ;;
     nfpm) echo v2.45.2 github.com/goreleaser/nfpm/v2/cmd/nfpm ;;
+    cyclonedx-gomod) echo v1.10.0 github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod ;;
+    actionlint) echo v1.7.12 github.com/rhysd/actionlint/cmd/actionlint ;;
+    crane) echo v0.22.1 github.com/google/go-containerregistry/cmd/crane ;;
+    cosign) echo v3.1.3 github.com/sigstore/cosign/v3/cmd/cosign ;;
     govulncheck) echo v1.9.0 golang.org/x/vuln/cmd/govulncheck ;;
     benchstat) echo v0.0.0-20260908200009-22c9c6c9d4da golang.org/x/perf/cmd/benchstat ;;
     *) echo "tools.sh: no tool called $1" >&2; return 2 ;;
