@@ -78,6 +78,7 @@ part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh
 part packages packages_needs .ci/packages-test.sh
 part dashboards dashboards_needs .ci/dashboards.sh
+part compose prometheus .ci/compose.sh
 part release release_needs .ci/release-test.sh
 
 for line in ${left[@]+"${left[@]}"}; do echo "left out: $line"; done
