@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
@@ -33,13 +34,14 @@ func (key) Credentials(context.Context) (rpc.Credentials, error) {
 }
 func (key) Invalidate() {}
 
-// newExporter returns a server of what a poller of job 8888 sees.
-func newExporter(t *testing.T) (*fixture, *collector.Poller, *simulator.Simulator) {
-	t.Helper()
+// newExporter returns a server of what a poller of job 8888 sees, which has a worker
+// in each of so many places.
+func newExporter(tb testing.TB, places int) (*fixture, *collector.Poller, *simulator.Simulator) {
+	tb.Helper()
 	sim := simulator.New(simulator.Options{})
 	var workers []simulator.Worker
-	for i := range 120 {
-		workers = append(workers, simulator.Worker{ID: int64(i + 1), Status: "success", CloudProduct: fmt.Sprint("P", i), RegionID: "cn-hangzhou"})
+	for i := range places {
+		workers = append(workers, simulator.Worker{ID: int64(i + 1), Status: "success", CloudProduct: fmt.Sprint("P", i), RegionID: "cn-hangzhou", Modified: time.Unix(1_790_000_000, 0)})
 	}
 	sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers)
 	registry := prometheus.NewPedanticRegistry()
@@ -49,22 +51,23 @@ func newExporter(t *testing.T) (*fixture, *collector.Poller, *simulator.Simulato
 		RequestTimeout: 15 * time.Second, RequestsPerSecond: 1000, Concurrency: 4, MaxAttempts: 4,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	poller := collector.New(collector.Options{
 		API: client, Metrics: metrics, Logger: slog.New(slog.DiscardHandler), JobIDs: []int64{8888}, TotalShards: 1,
 		PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
-		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: 1000, FailedLimit: 100,
+		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: places, FailedLimit: 100,
 	})
 	fleet := collector.NewFleet(poller)
-	return newServer(t, func(o *server.Options) { o.Gatherer, o.Facts, o.Ready = registry, fleet, fleet.Ready }), poller, sim
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return newServer(tb, func(o *server.Options) { o.Gatherer, o.Facts, o.Ready = registry, fleet, fleet.Ready }), poller, sim
 }
 
 // TestFactsAreTheSameInEveryFormat parses what is served as text, as OpenMetrics and
 // as protobuf.
 func TestFactsAreTheSameInEveryFormat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, poller, _ := newExporter(t)
+		f, poller, _ := newExporter(t, 120)
 		if !poller.Poll(t.Context()) {
 			t.Fatal("the poll failed")
 		}
@@ -105,7 +108,7 @@ func TestFactsAreTheSameInEveryFormat(t *testing.T) {
 // passes.
 func TestScrapesDoNotWaitForPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, poller, sim := newExporter(t)
+		f, poller, sim := newExporter(t, 120)
 		for _, up := range []string{"0", "1"} {
 			if err := sim.Inject("slow-headers", simulator.Match{}); err != nil {
 				t.Fatal(err)
@@ -135,7 +138,7 @@ func TestScrapesDoNotWaitForPolls(t *testing.T) {
 // TestPollsAreUnharmedByClients polls while clients scrape, do not read and do not
 // finish their headers.
 func TestPollsAreUnharmedByClients(t *testing.T) {
-	f, poller, _ := newExporter(t)
+	f, poller, _ := newExporter(t, 120)
 	address := f.run(t)
 	var stop atomic.Bool
 	var scrapes atomic.Int32

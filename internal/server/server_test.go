@@ -50,8 +50,8 @@ func (l *logBuffer) String() string {
 
 // newServer returns a server of a registry with one gauge and one histogram; change
 // may alter its options.
-func newServer(t *testing.T, change func(*server.Options)) *fixture {
-	t.Helper()
+func newServer(tb testing.TB, change func(*server.Options)) *fixture {
+	tb.Helper()
 	f := &fixture{registry: prometheus.NewPedanticRegistry(), ready: &atomic.Bool{}, log: &logBuffer{}}
 	good := prometheus.NewGauge(prometheus.GaugeOpts{Name: "good", Help: "A gauge."})
 	times := prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -69,7 +69,7 @@ func newServer(t *testing.T, change func(*server.Options)) *fixture {
 	}
 	s, err := server.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f.Server = s
 	return f

@@ -42,9 +42,12 @@ type answer struct {
 }
 
 func newShared(log *slog.Logger) *shared {
+	// Compressing is most of a scrape: the best speed takes a quarter of the default's
+	// time, for answers a tenth longer.
+	zip, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // an error for bad levels only
 	return &shared{
 		log: log, clients: make(chan struct{}, maxClients),
-		turn: make(chan struct{}, 1), zip: gzip.NewWriter(io.Discard), running: map[string]*answer{},
+		turn: make(chan struct{}, 1), zip: zip, running: map[string]*answer{},
 	}
 }
 
