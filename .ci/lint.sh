@@ -7,6 +7,7 @@ lint=$(.ci/tools.sh golangci-lint)/golangci-lint
 "$lint" fmt --diff
 "$lint" run
 go mod tidy -diff
+(cd bench && "$lint" fmt --diff && "$lint" run && go mod tidy -diff)
 if [ -d "${VULNDB:-}" ]; then
   "$(.ci/tools.sh govulncheck)/govulncheck" -db "file://$VULNDB" ./...
 else

@@ -56,6 +56,7 @@ image_needs() { root && debian buildah buildah && debian podman podman && debian
 go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
 # Without the race detector: the main properties in thousands of cases, and what is too large for it.
 properties() { PROPERTY_ROUNDS=15 go test -count=1 -v ./collector | grep -vE '\[rapid\] OK|^=== RUN|^ *--- PASS: .*/'; }
+bench() { (cd bench && go vet ./... && go test ./...) && .ci/bench.sh check; }
 fuzz_smoke() { FUZZTIME=3s .ci/fuzz.sh; }
 exposition() {
   local dir log
@@ -68,6 +69,7 @@ shell_scripts() { git ls-files '*.sh' .ci/run deploy/systemd/aliyun_cas_textfile
 
 part go nothing go_tests
 part properties nothing properties
+part bench nothing bench
 part fuzz nothing fuzz_smoke
 part exposition prometheus exposition
 part rules alerting .ci/rules.sh

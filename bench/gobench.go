@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+)
+
+// result is one line of a Go benchmark.
+type result struct{ ns, bytes, allocs float64 }
+
+// goBench runs the benchmarks of a package once.
+func (b *bench) goBench(name, pkg string) (map[string]result, error) {
+	cmd := exec.Command("go", "test", "-run=^$", "-bench=^"+name+"$", "-benchmem", "-benchtime=1s", pkg)
+	cmd.Dir = b.root
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, text)
+	}
+	results := map[string]result{}
+	line := regexp.MustCompile(`(?m)^Benchmark\w+/(\S+?)(?:-\d+)?\s.*?([\d.]+) ns/op.*?([\d.]+) B/op\s+([\d.]+) allocs/op`)
+	for _, m := range line.FindAllStringSubmatch(string(text), -1) {
+		var r result
+		for i, to := range []*float64{&r.ns, &r.bytes, &r.allocs} {
+			if *to, err = strconv.ParseFloat(m[i+2], 64); err != nil {
+				return nil, err
+			}
+		}
+		results[m[1]] = r
+	}
+	return results, nil
+}
+
+func decode(b *bench) ([]figure, error) {
+	results, err := b.goBench("BenchmarkDecode", "./internal/cas")
+	if err != nil {
+		return nil, err
+	}
+	var figures []figure
+	for _, rows := range []int{50, 1000, 10_000} {
+		of := func(by string) result { return results[fmt.Sprintf("rows=%d/by=%s", rows, by)] }
+		name, ours := fmt.Sprintf("%d rows: ", rows), of("exporter")
+		figures = append(figures,
+			figure{name + "SDK's decoder / exporter, time", of("sdk").ns / ours.ns, "", "≥ 3"},
+			figure{name + "SDK's decoder / exporter, memory", of("sdk").bytes / ours.bytes, "", "≥ 5"},
+			figure{name + "encoding/json / exporter, time", of("json").ns / ours.ns, "", ""},
+			figure{name + "encoding/json / exporter, memory", of("json").bytes / ours.bytes, "", ""},
+			figure{name + "json.Valid / exporter, time", of("valid").ns / ours.ns, "", ""},
+			figure{name + "exporter: a row", ours.ns / float64(rows), " ns", ""},
+			figure{name + "exporter: memory a row", ours.bytes / float64(rows), " B", ""},
+		)
+	}
+	return figures, nil
+}
+
+func scrape(b *bench) ([]figure, error) {
+	results, err := b.goBench("BenchmarkScrape", "./collector")
+	if err != nil {
+		return nil, err
+	}
+	whole, err := b.goBench("BenchmarkServe", "./internal/server")
+	if err != nil {
+		return nil, err
+	}
+	var figures []figure
+	for _, series := range []int{1000, 10_000, 100_000} {
+		of := func(by string) result { return results[fmt.Sprintf("series=%d/by=%s", series, by)] }
+		name := fmt.Sprintf("%d series: ", series)
+		ours, expfmt, registry := of("exporter"), of("expfmt"), of("registry")
+		figures = append(figures,
+			figure{name + "exporter / expfmt, time", ours.ns / expfmt.ns, "", "≤ 1.15"},
+			figure{name + "exporter: allocations", ours.allocs, "", ""},
+			figure{name + "expfmt: allocations", expfmt.allocs, "", ""},
+			figure{name + "registry / expfmt, time", registry.ns / expfmt.ns, "", ""},
+			figure{name + "exporter: a series", ours.ns / float64(series), " ns", ""},
+		)
+		served, encoded := whole[fmt.Sprintf("series=%d/by=exporter", series)], whole[fmt.Sprintf("series=%d/by=expfmt", series)]
+		figures = append(figures,
+			figure{name + "whole scrape / expfmt and gzip, time", served.ns / encoded.ns, "", "≤ 1.15"},
+			figure{name + "whole scrape: allocations", served.allocs, "", ""},
+		)
+	}
+	return figures, nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"aliyun_cas_exporter/internal/simulator"
+
+	"aliyun_cas_exporter/bench/limit"
+)
+
+// sweep reads one large job, three times by the exporter and once by the naive one.
+func sweep(b *bench) ([]figure, error) {
+	const workers, latency = 100_000, 50 * time.Millisecond
+	var figures []figure
+	var atLatency time.Duration
+	for _, way := range []struct {
+		name   string
+		bound  limit.API
+		secure bool
+	}{
+		{"4 on their way", limit.API{PageSize: 50, Concurrency: 4, Rate: 10_000, Latency: latency}, false},
+		{"4 on their way, HTTP/2", limit.API{PageSize: 50, Concurrency: 4, Rate: 10_000, Latency: latency}, true},
+		{"100 a second", limit.API{PageSize: 50, Concurrency: 16, Rate: 100, Latency: latency}, false},
+	} {
+		a, err := serve(huge(workers, latency).simulator(), way.secure)
+		if err != nil {
+			return nil, err
+		}
+		p, err := b.startExporter(a, "CAS_JOB_IDS=1", "CAS_POLL_INTERVAL=1h", "CAS_RESYNC_INTERVAL=24h",
+			fmt.Sprint("CAS_CONCURRENCY=", way.bound.Concurrency), fmt.Sprint("CAS_REQUESTS_PER_SECOND=", way.bound.Rate))
+		if err != nil {
+			return nil, err
+		}
+		err = p.await(`aliyun_cas_deployment_job_workers{job_id="1"}`, workers)
+		p.stop()
+		a.close()
+		if err != nil {
+			return nil, err
+		}
+		pages := way.bound.Pages(workers)
+		if !way.secure && atLatency == 0 {
+			atLatency = a.took()
+		}
+		figures = append(figures,
+			figure{way.name + ": calls / least possible", float64(a.Calls()["ListWorkerResource"]) / float64(pages), "", "1"},
+			figure{way.name + ": time / least possible", a.took().Seconds() / way.bound.Time(pages).Seconds(), "", "≤ 1.05"},
+			figure{way.name + ": time", a.took().Seconds(), " s", ""},
+			figure{way.name + ": connections", float64(a.connections), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
+			figure{way.name + ": requests by HTTP/2", float64(a.protocols["HTTP/2.0"]), "", ""},
+			figure{way.name + ": on their way at most", float64(a.PeakInFlight()), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
+			figure{way.name + ": in a second at most", float64(a.PeakPerSecond()), "", fmt.Sprint("≤ ", way.bound.Rate)},
+		)
+	}
+	a, err := serve(huge(workers, latency).simulator(), false)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	p, err := b.startNaive(a, "-job", "1", "-interval", "1h")
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	if err = p.await("naive_polls_total", 1); err != nil {
+		return nil, err
+	}
+	return append(figures,
+		figure{"naive: time", a.took().Seconds(), " s", ""},
+		figure{"naive: connections", float64(a.connections), "", ""},
+		figure{"naive: time / the exporter's with 4 on their way", a.took().Seconds() / atLatency.Seconds(), "", ""},
+	), nil
+}
+
+// moving returns an account of finished jobs, and some that move.
+func moving(jobs, active int) *simulator.Simulator {
+	sim := finished(jobs).simulator()
+	e := finished(active)
+	e.status = "processing"
+	e.put(sim, int64(jobs)+1)
+	return sim
+}
+
+// discovery counts the calls of the first read, which takes several cycles of five
+// seconds, and of an idle cycle.
+func discovery(b *bench) ([]figure, error) {
+	first, idle, err := b.cycles(moving(1000, 5))
+	if err != nil {
+		return nil, err
+	}
+	a, err := serve(moving(1000, 5), false)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	p, err := b.startNaive(a, "-interval", "1h")
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	if err = p.await("naive_polls_total", 1); err != nil {
+		return nil, err
+	}
+	naive := a.Calls()
+	all := float64(naive["ListDeploymentJob"] + naive["ListWorkerResource"])
+	return []figure{
+		{"until everything was read once: calls of ListWorkerResource", first["ListWorkerResource"], "", ""},
+		{"idle cycle: calls of ListDeploymentJob", idle["ListDeploymentJob"], "", "21"},
+		{"idle cycle: calls of ListWorkerResource", idle["ListWorkerResource"], "", "15"},
+		{"idle cycle: other calls", idle["DescribeDeploymentJob"] + idle["DescribeDeploymentJobStatus"] + idle["ListDeploymentJobCert"], "", ""},
+		{"idle cycle: all calls", sum(idle), "", ""},
+		{"naive, each cycle: all calls", all, "", ""},
+		{"naive / exporter, all calls", all / sum(idle), "", ""},
+	}, nil
+}
+
+// cycles runs the exporter on an account and returns the calls of its first cycle
+// and of one of five later ones, by action.
+func (b *bench) cycles(sim *simulator.Simulator) (first, idle map[string]float64, err error) {
+	const later = 5
+	a, err := serve(sim, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer a.close()
+	// Cycles of a first read end within half the staleness, whatever is left.
+	p, err := b.startExporter(a, "CAS_POLL_INTERVAL=5s", "CAS_MAX_STALENESS=2h", "CAS_RESYNC_INTERVAL=24h", "CAS_DISCOVERY_MAX_AGE=0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer p.stop()
+	if err = p.settle(len(sim.Jobs())); err != nil {
+		return nil, nil, err
+	}
+	first = counted(a)
+	a.ResetStats()
+	listings := float64(limit.API{PageSize: 50}.Pages(len(sim.Jobs())))
+	for counted(a)["ListDeploymentJob"] < later*listings {
+		time.Sleep(50 * time.Millisecond)
+	}
+	time.Sleep(2 * time.Second) // until the rest of that cycle has been asked for
+	idle = counted(a)
+	for action := range idle {
+		idle[action] /= later
+	}
+	return first, idle, nil
+}
+
+// settle waits until every job was read, and the cycle that did it has ended.
+func (p *program) settle(jobs int) error {
+	for read := 0; read < jobs; time.Sleep(200 * time.Millisecond) {
+		text, err := p.scrape()
+		if err != nil {
+			continue
+		}
+		read = countSeries(text, "aliyun_cas_deployment_job_workers")
+	}
+	text, err := p.scrape()
+	if err != nil {
+		return err
+	}
+	last, err := value(text, "aliyun_cas_poll_last_timestamp_seconds")
+	if err != nil {
+		last = 0
+	}
+	err = p.await("aliyun_cas_poll_last_timestamp_seconds", last+0.001)
+	return err
+}
+
+func counted(a *api) map[string]float64 {
+	calls := map[string]float64{}
+	for action, n := range a.Calls() {
+		calls[action] = float64(n)
+	}
+	return calls
+}
+
+func sum(calls map[string]float64) float64 {
+	total := 0.0
+	for _, n := range calls {
+		total += n
+	}
+	return total
+}
