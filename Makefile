@@ -13,10 +13,10 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages release-snapshot ldflags demo quick test lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean
+.PHONY: help build image packages release-snapshot ldflags demo quick test lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean e2e
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the program
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BINARY) .
@@ -49,6 +49,9 @@ dashboards: ## test the dashboards in a real Prometheus
 
 chart: ## test the Helm chart
 	.ci/chart.sh
+
+e2e: ## run the program with Prometheus, Alertmanager and a webhook
+	.ci/e2e.sh
 
 lint: ## check style, layout and the module file
 	.ci/lint.sh

@@ -75,6 +75,7 @@ part exposition prometheus exposition
 part rules alerting .ci/rules.sh
 part chart chart_needs .ci/chart.sh
 part browser chromium_needs .ci/browser.sh
+part e2e alerting .ci/e2e.sh
 part shell shellcheck_needs shell_scripts
 part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh

@@ -1,0 +1,171 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// world is everything from the API to the webhook, but for exporters: a test
+// starts its own.
+type world struct {
+	prometheus
+	api     *simulator.Simulator
+	apiURL  string
+	hook    *webhook
+	targets string // the file of Prometheus' targets
+}
+
+// newWorld starts a world, and lets the test run beside others.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	program(t, "E2E_EXPORTER")
+	t.Parallel()
+	dir := t.TempDir()
+	w := &world{prometheus{T: t}, simulator.New(simulator.Options{}), "", newWebhook(t), filepath.Join(dir, "targets.json")}
+	server := httptest.NewServer(w.api)
+	t.Cleanup(server.Close)
+	w.apiURL = server.URL
+
+	// Each alert is a message of its own, at once, and once.
+	w.write(filepath.Join(dir, "alertmanager.yml"), `
+route: {receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
+receivers: [{name: test, webhook_configs: [{url: %q}]}]
+`, w.hook.url)
+	alertmanager := start(t, nil, program(t, "E2E_ALERTMANAGER"), "--config.file="+dir+"/alertmanager.yml",
+		"--storage.path="+dir+"/alertmanager", "--cluster.listen-address=", "--web.listen-address=127.0.0.1:0")
+
+	rules, err := os.ReadFile("../../deploy/prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(filepath.Join(dir, "rules.yml"), "%s", shrink(string(rules)))
+	w.write(w.targets, "[]")
+	w.write(filepath.Join(dir, "prometheus.yml"), `
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [rules.yml]
+alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
+scrape_configs: [{job_name: aliyun-cas-exporter, file_sd_configs: [{files: [targets.json]}]}]
+`, alertmanager.address)
+	w.address = start(t, nil, program(t, "E2E_PROMETHEUS"), "--config.file="+dir+"/prometheus.yml",
+		"--storage.tsdb.path="+dir+"/prometheus", "--web.listen-address=127.0.0.1:0", "--scrape.discovery-reload-interval=1s").address
+	w.knows(alertmanager.address)
+	return w
+}
+
+func (w *world) write(path, format string, args ...any) {
+	w.Helper()
+	// Prometheus watches some of the files and must see each whole.
+	if err := os.WriteFile(path+".part", fmt.Appendf(nil, format, args...), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// exporter starts an exporter with the timing of the rules: a minute is a second.
+func (w *world) exporter(env ...string) *process {
+	w.Helper()
+	return start(w.T, append([]string{
+		"CAS_ENDPOINT=" + w.apiURL, "CAS_POLL_INTERVAL=1s", "CAS_RESYNC_INTERVAL=1m", "CAS_MAX_STALENESS=10s",
+		fmt.Sprintf("CAS_REQUESTS_PER_SECOND=%d", limit), "CAS_WEB_LISTEN_ADDRESS=127.0.0.1:0",
+		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + simulator.DemoAccessKeySecret,
+	}, env...), program(w.T, "E2E_EXPORTER"))
+}
+
+// limit is the rate of calls that the exporters of a world share.
+const limit = 500
+
+// ready waits until an exporter says that it is, as Kubernetes does before it ends
+// the one that it replaces.
+func (w *world) ready(e *process) *process {
+	w.Helper()
+	await(w.T, "the exporter to be ready", func() string {
+		_, problem := page("http://" + e.address + "/-/ready")
+		return problem
+	})
+	return e
+}
+
+// scrape makes these exporters, and no others, the targets of Prometheus, and
+// waits until it scrapes them and each has polled.
+func (w *world) scrape(exporters ...*process) {
+	w.Helper()
+	addresses, want := []string{}, map[string]float64{}
+	for _, e := range exporters {
+		addresses = append(addresses, e.address)
+		want[e.address] = 1
+	}
+	list, err := json.Marshal([]map[string][]string{{"targets": addresses}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.write(w.targets, "%s", list)
+	w.sees(`up`, "instance", want)
+	w.sees(`group by (instance) (aliyun_cas_poll_last_timestamp_seconds)`, "instance", want)
+}
+
+// only holds that these alerts fired, and no others, and that each was sent once
+// when it began and once when it ended.
+func (w *world) only(names ...string) {
+	w.Helper()
+	slices.Sort(names)
+	fired, problem := w.query(`group by (alertname) (last_over_time(ALERTS{alertstate="firing"}[1h]))`, "alertname")
+	if diff := problem + cmp.Diff(names, slices.Sorted(maps.Keys(fired))); diff != "" {
+		w.Errorf("alerts that fired: -want +got\n%s", diff)
+	}
+	if diff := cmp.Diff(names, w.hook.names()); diff != "" {
+		w.Errorf("alerts that arrived: -want +got\n%s", diff)
+	}
+	status := map[string]string{}
+	for _, n := range w.hook.matching("", nil) {
+		key := text(n.Labels)
+		if status[key] == n.Status {
+			w.Errorf("twice %s: %s", n.Status, key)
+		}
+		status[key] = n.Status
+	}
+	metrics, problem := page("http://" + w.address + "/metrics")
+	if problem != "" {
+		w.Error(problem)
+	}
+	for _, failures := range regexp.MustCompile(`prometheus_rule_evaluation_failures_total.* [1-9].*`).FindAllString(metrics, -1) {
+		w.Errorf("rules that could not be evaluated: %s", failures)
+	}
+}
+
+// stands holds that an alert has not ended.
+func (w *world) stands(n notice) {
+	w.Helper()
+	if len(w.hook.matching("resolved", n.Labels)) > 0 {
+		w.Errorf("ended although nothing was repaired: %s", text(n.Labels))
+	}
+}
+
+// says holds that an alert carries exactly these labels, and that its summary and
+// description together name each of these words.
+func (w *world) says(n notice, labels map[string]string, words ...string) {
+	w.Helper()
+	if diff := cmp.Diff(labels, n.Labels); diff != "" {
+		w.Errorf("labels: -want +got\n%s", diff)
+	}
+	told := n.Annotations["summary"] + "\n" + n.Annotations["description"]
+	w.Logf("%s says:\n%s", n.Labels["alertname"], told)
+	for _, word := range words {
+		if !strings.Contains(told, word) {
+			w.Errorf("%s does not name %q", n.Labels["alertname"], word)
+		}
+	}
+}
