@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages release-snapshot ldflags demo quick test lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean e2e
+.PHONY: help build image packages release-snapshot ldflags demo quick test lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean e2e stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ chart: ## test the Helm chart
 
 e2e: ## run the program with Prometheus, Alertmanager and a webhook
 	.ci/e2e.sh
+
+stack: ## try the demo with Prometheus and Alertmanager, until a key is pressed
+	@.ci/stack.sh
 
 lint: ## check style, layout and the module file
 	.ci/lint.sh

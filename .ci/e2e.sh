@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The exporter, the simulator, Prometheus, Alertmanager and a webhook together.
+# The exporter, the simulator, Prometheus, Alertmanager and a webhook together; and the local stack.
 #   .ci/e2e.sh [GO TEST FLAG...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
