@@ -117,6 +117,9 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 // once polls once and prints what it saw.
 func once(ctx context.Context, fleet *collector.Fleet, registry prometheus.Gatherer, stdout io.Writer) error {
 	ok := fleet.Poll(ctx)
+	if ctx.Err() != nil {
+		return errors.New("interrupted: nothing is printed")
+	}
 	families, err := registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gather: %w", err)

@@ -33,18 +33,19 @@ func (p *Poller) expect() map[string]float64 {
 	}
 }
 
-// logBudget says what the polling costs when that changed by a quarter, and warns
-// when it is more than the rate limit allows.
+// logBudget says what the polling costs when that changed by a quarter or crossed
+// what the rate limit allows, and warns when it is more.
 func (p *Poller) logBudget(a *account) {
 	var perCycle float64
 	for _, n := range a.expected {
 		perCycle += n
 	}
-	if perCycle == 0 || math.Abs(perCycle-p.budgeted) < p.budgeted/4 {
+	allowed := p.options.RateLimit * p.options.PollInterval.Seconds()
+	crossed := perCycle > allowed != (p.budgeted > allowed)
+	if perCycle == 0 || !crossed && math.Abs(perCycle-p.budgeted) < p.budgeted/4 {
 		return
 	}
 	p.budgeted = perCycle
-	allowed := p.options.RateLimit * p.options.PollInterval.Seconds()
 	args := []any{
 		"jobs", len(*p.jobs.Load()), "requests_per_cycle", math.Ceil(perCycle),
 		"requests_per_hour", math.Ceil(perCycle / p.options.PollInterval.Hours()),

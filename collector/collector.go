@@ -26,6 +26,7 @@ type Fleet struct {
 	families        []family
 	accountFamilies []accountFamily
 	spare           sync.Pool // of *exposition
+	asOf            time.Time // what is shown is as old as it was then; zero: as it is
 }
 
 // NewFleet returns a Fleet of at least one Poller.
@@ -46,8 +47,10 @@ func (f *Fleet) Run(ctx context.Context) {
 }
 
 // Poll reads every job of every account once, however long it takes, and reports
-// whether all of it succeeded.
+// whether all of it succeeded. All that it read is shown from then on. It must not
+// be called beside Run or a scrape.
 func (f *Fleet) Poll(ctx context.Context) bool {
+	f.asOf = time.Now()
 	turn := newTurns().sound
 	ok := make([]bool, len(f.pollers))
 	var all sync.WaitGroup
@@ -95,7 +98,11 @@ func (f *Fleet) WriteText(w io.Writer, openMetrics bool) error {
 
 // expose hands every sample to an exposition.
 func (f *Fleet) expose(e *exposition) {
-	e.look(f.pollers)
+	now := time.Now()
+	if !f.asOf.IsZero() {
+		now = f.asOf
+	}
+	e.look(f.pollers, now)
 	defer e.forget()
 	for i, family := range f.families {
 		e.begun = false

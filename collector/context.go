@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
@@ -18,10 +19,10 @@ import (
 // refreshRecord brings the record of a job that no listing covers. It returns why
 // it could not.
 func (c *cycle) refreshRecord(ctx context.Context, j *job, v *View) error {
-	if !j.configured || c.listed != nil && v.record.at.After(c.start) {
+	if !j.configured || c.listed != nil && !v.record.at.Before(c.start) {
 		return nil
 	}
-	return ask(ctx, c, "DescribeDeploymentJob", func() error {
+	return ask(ctx, c, "DescribeDeploymentJob", func(ctx context.Context) error {
 		record, err := c.options.API.DescribeJob(ctx, j.id)
 		if err != nil {
 			return fmt.Errorf("describe job %d: %w", j.id, err)
@@ -57,7 +58,7 @@ func (c *cycle) refreshContext(ctx context.Context, j *job, v *View) {
 	var countErr, certErr error
 	old := now.Sub(v.counts.read) > c.options.ResyncInterval*4/5
 	if v.counts.of != of || old || !c.current(v.counts.at, now) || disagree(v) {
-		countErr = ask(ctx, c, "DescribeDeploymentJobStatus", func() error {
+		countErr = ask(ctx, c, "DescribeDeploymentJobStatus", func(ctx context.Context) error {
 			counts, err := c.options.API.CountJob(ctx, v.ID)
 			if err == nil {
 				read := datedNow(counts, of)
@@ -68,7 +69,7 @@ func (c *cycle) refreshContext(ctx context.Context, j *job, v *View) {
 		})
 	}
 	if v.certificates.of != of || !c.current(v.certificates.at, now) {
-		certErr = ask(ctx, c, "ListDeploymentJobCert", func() error {
+		certErr = ask(ctx, c, "ListDeploymentJobCert", func(ctx context.Context) error {
 			certificates, err := c.options.API.ListCertificates(ctx, v.ID)
 			if err == nil {
 				v.certificates = datedNow(details(certificates), of)
@@ -93,32 +94,77 @@ func disagree(v *View) bool {
 		v.counts.value.Workers != int64(v.snapshot.workers) && v.counts.at.Before(v.snapshot.swept)
 }
 
-// ask makes a call for context. An action that the account may not use, or that
-// its API does not know, is not tried again in this cycle.
-func ask(ctx context.Context, c *cycle, action string, call func() error) error {
-	if denied, ok := c.denied.Load(action); ok {
-		return denied.(error) //nolint:forcetypeassert // only errors are stored
+// ask makes a call for context, within the cycle's budget or a share of the interval.
+// An action that failed for several jobs and answered none is left alone for the
+// rest of the cycle: the account may not use it, or its API fails.
+func ask(ctx context.Context, c *cycle, action string, call func(context.Context) error) error {
+	if err := c.asked.hopeless(action); err != nil {
+		return err
 	}
-	err := call()
-	switch reason.Of(err) {
-	case reason.Auth, reason.Forbidden, reason.BadRequest:
-		c.denied.Store(action, err)
-	default: // may be another job's luck
-	}
+	within, cancel := context.WithTimeout(ctx, max(c.budget()-time.Since(c.start), c.options.PollInterval/5))
+	defer cancel()
+	err := call(within)
+	c.asked.note(action, err)
 	if reason.Of(err) == reason.Auth && !errors.Is(context.Cause(ctx), context.Canceled) {
 		c.abort(hopeless{err})
 	}
 	return err
 }
 
-// details makes one of each certificate; the first of two with the same id counts.
+// verdicts are what a cycle learned of the actions that it asked for context.
+type verdicts struct {
+	mu sync.Mutex
+	by map[string]verdict
+}
+
+type verdict struct {
+	failed int  // times
+	works  bool // it answered once
+	err    error
+}
+
+// hopeless returns why an action is not to be asked again, nil if it is.
+func (v *verdicts) hopeless(action string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if one := v.by[action]; one.failed >= 3 && !one.works {
+		return one.err
+	}
+	return nil
+}
+
+func (v *verdicts) note(action string, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.by == nil {
+		v.by = map[string]verdict{}
+	}
+	one := v.by[action]
+	switch reason.Of(err) {
+	case reason.NotFound: // of the job
+		return
+	case "":
+		one.works = one.works || err == nil
+	default:
+		one.failed, one.err = one.failed+1, err
+	}
+	v.by[action] = one
+}
+
+// details makes one of each certificate; the first of two that look the same counts.
+// One that CAS has by its order has no id.
 func details(certificates []cas.Certificate) []detail {
-	seen := map[int64]bool{}
+	seen := map[string]bool{}
 	var all []detail
 	for _, c := range certificates {
-		if !seen[c.ID] {
-			seen[c.ID] = true
-			all = append(all, detail{c.NotAfter, []string{strconv.FormatInt(c.ID, 10), c.Name, c.CommonName}})
+		id := ""
+		if c.ID > 0 {
+			id = strconv.FormatInt(c.ID, 10)
+		}
+		labels := []string{id, c.Name, c.CommonName}
+		if key := fmt.Sprintf("%q", labels); !seen[key] {
+			seen[key] = true
+			all = append(all, detail{c.NotAfter, labels})
 		}
 	}
 	return all

@@ -21,7 +21,7 @@ type cycle struct {
 	whole  bool                    // every job is read, however long it takes
 	abort  context.CancelCauseFunc // ends the cycle for all jobs; see hopeless
 	listed map[int64]*cas.Job      // nil: there is no listing, or it failed
-	denied sync.Map                // actions of context that this cycle gave up
+	asked  verdicts                // on actions of context
 
 	mu     sync.Mutex
 	failed int
@@ -57,10 +57,10 @@ func (c *cycle) run(ctx context.Context) bool {
 		}
 	}
 	urgent, resting := inTurn(due)
-	start(urgent, c.budget()*4/5)
-	// What is at rest has the rest of the interval, short of the next tick, and its
-	// share of every cycle.
+	// Each has a share of every cycle, however long the listing took.
 	share := c.options.PollInterval / 5
+	start(urgent, max(c.budget()*4/5, time.Since(c.start)+share))
+	// What is at rest has the rest of the interval, short of the next tick.
 	start(resting, max(c.options.PollInterval-share, time.Since(c.start)+share))
 	_ = group.Wait() // poll keeps its errors
 	return c.failed == 0
@@ -74,7 +74,7 @@ func (c *cycle) confirm(j *job) bool {
 		return false
 	}
 	v := *j.view.Load()
-	v.record = datedNow(record, revision{})
+	v.record = dated[*cas.Job]{value: record, read: c.start, at: c.start} // it was read after that
 	settled := j.settled(&v, v.record.at, c.options.MaxStaleness, true)
 	if settled {
 		v.Success = v.record.at
@@ -118,7 +118,8 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 	recordErr := c.refreshRecord(ctx, j, &v)
 	start := time.Now()
 	fresh := v.record.known() && !v.record.at.Before(c.start)
-	if j.settled(&v, start, c.options.MaxStaleness, fresh) {
+	gone := reason.Of(recordErr) == reason.NotFound
+	if !gone && j.settled(&v, start, c.options.MaxStaleness, fresh) {
 		if fresh {
 			v.Success = v.record.at
 		}
@@ -128,8 +129,8 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 	}
 	j.attempted = start
 	snapshot, err := c.sweep(ctx, j.id)
-	if err == nil && snapshot.workers == 0 && reason.Of(recordErr) == reason.NotFound {
-		err = recordErr // the empty list of a job that does not exist says nothing
+	if err == nil && snapshot.workers == 0 && recordErr != nil && (gone || !v.record.known()) {
+		err = recordErr // the empty list of a job that nobody knows says nothing
 	}
 	var end hopeless
 	switch {

@@ -74,6 +74,11 @@ func (c *cycle) readJobs(ctx context.Context, jobType, status string) (jobs []*c
 			answer, failure := c.options.API.ListJobs(ctx, cas.JobQuery{
 				JobType: jobType, Status: status, Page: n, Size: c.options.PageSize,
 			}, spare)
+			for i := range answer.Jobs {
+				if j := &answer.Jobs[i]; failure == nil && (jobType != "" && j.JobType != jobType || status != "" && j.Status != status) {
+					failure = reason.Errorf(reason.Decode, "the answer to JobType=%q Status=%q holds a job of %q in %q", jobType, status, j.JobType, j.Status)
+				}
+			}
 			return page[cas.Job]{rows: answer.Jobs, total: answer.Total, showSize: answer.ShowSize}, failure
 		},
 	}

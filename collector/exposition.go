@@ -31,9 +31,8 @@ type exposition struct {
 	scenes []scrape // what there is to show of each account: the same moment for all families
 }
 
-// look takes one view of each account and job.
-func (e *exposition) look(pollers []*Poller) {
-	now := time.Now()
+// look takes one view of each account and job, as old as it is now.
+func (e *exposition) look(pollers []*Poller, now time.Time) {
 	e.scenes = slices.Grow(e.scenes[:0], len(pollers))[:len(pollers)]
 	for n, p := range pollers {
 		s, jobs := &e.scenes[n], *p.jobs.Load()

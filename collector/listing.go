@@ -68,9 +68,12 @@ func (l listing[T]) firstPage(ctx context.Context) (page[T], error) {
 // fullPage returns how many rows a full page has. The answer is believed: it may
 // be smaller than asked, and larger where page 1 really is.
 func (p page[T]) fullPage(asked int) int64 {
-	full := int64(asked)
+	full, held := int64(asked), int64(len(p.rows))
+	if p.showSize == 0 && 0 < held && held < min(full, p.total) {
+		return held // nothing is said, and more are to come
+	}
 	if 0 < p.showSize && p.showSize < full {
-		return p.showSize
+		return max(p.showSize, held)
 	}
 	if p.showSize > full && int64(len(p.rows)) >= min(p.showSize, p.total) {
 		return p.showSize

@@ -36,6 +36,7 @@ type account struct {
 
 // New returns a Poller. Its configured jobs are visible at once, as not up.
 func New(o Options) *Poller {
+	o.Statuses = inOrder(o.Statuses, cas.WorkerStatuses()) // a worker that moves on meanwhile is met
 	p := &Poller{options: o, table: newTable(o.Account), statuses: o.Statuses}
 	if len(p.statuses) == 0 {
 		p.statuses = cas.WorkerStatuses()
@@ -55,11 +56,9 @@ func New(o Options) *Poller {
 // that takes longer than the interval makes the next one wait for the tick after
 // it.
 func (p *Poller) run(ctx context.Context, stagger time.Duration, turns *turns) {
-	// Jitter keeps exporters that started together from calling together.
-	jitter := time.Duration(0)
 	turn := turns.sound
-	for next := time.Now().Add(stagger); sleep(ctx, time.Until(next)+jitter); next = p.nextTick(next) {
-		jitter = rand.N(p.options.PollInterval / 10)
+	var jitter time.Duration // keeps exporters that started together from calling together
+	for tick := time.Now().Add(stagger); sleep(ctx, time.Until(tick)+jitter); {
 		select {
 		case turn <- struct{}{}:
 		case <-ctx.Done():
@@ -67,11 +66,14 @@ func (p *Poller) run(ctx context.Context, stagger time.Duration, turns *turns) {
 		}
 		start := time.Now()
 		ok := p.Poll(ctx)
+		took := time.Since(start)
 		<-turn
 		turn = turns.sound
-		if !ok && time.Since(start) > p.options.PollInterval/4 {
+		if !ok && took > p.options.PollInterval/4 {
 			turn = turns.ailing
 		}
+		tick = p.nextTick(tick, time.Since(tick)-jitter, took)
+		jitter = rand.N(p.options.PollInterval / 10)
 	}
 }
 
@@ -87,14 +89,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// nextTick returns the first tick that is still to come.
-func (p *Poller) nextTick(tick time.Time) time.Time {
-	late := time.Since(tick)
-	skipped := int(late / p.options.PollInterval)
+// nextTick returns the first tick that is still to come, or has just passed, so long
+// after the one before it.
+func (p *Poller) nextTick(tick time.Time, after, took time.Duration) time.Time {
+	skipped := int(after / p.options.PollInterval)
 	if skipped > 0 {
 		p.options.Metrics.skipped.Add(float64(skipped))
-		p.options.Logger.Warn("poll took longer than the interval, ticks were skipped",
-			"poll_seconds", late.Seconds(), "interval_seconds", p.options.PollInterval.Seconds(), "skipped", skipped)
+		p.options.Logger.Warn("poll, and the wait for its turn, took longer than the interval: ticks were skipped",
+			"poll_seconds", took.Seconds(), "interval_seconds", p.options.PollInterval.Seconds(), "skipped", skipped)
 	}
 	return tick.Add(time.Duration(skipped+1) * p.options.PollInterval)
 }

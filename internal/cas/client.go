@@ -89,12 +89,15 @@ func New(o Options) (*Client, error) {
 func (c *Client) call(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) error {
 	for attempt := 1; ; attempt++ {
 		err := c.attempt(ctx, action, params, decode)
-		if err == nil || attempt >= c.attempts || !retryable(err) {
-			return err
+		if err == nil {
+			return nil
 		}
 		delay := backOff(attempt, err)
 		if reason.Of(err) == reason.Throttled {
-			c.pause.until(time.Now().Add(delay))
+			c.pause.until(time.Now().Add(delay)) // for other calls, also after the last attempt of this one
+		}
+		if attempt >= c.attempts || !retryable(err) {
+			return err
 		}
 		if !sleep(ctx, delay) {
 			return err // the last failure says more than the deadline does

@@ -63,7 +63,7 @@ func (c *Client) ListCertificates(ctx context.Context, id int64) ([]Certificate,
 					return e.fieldOrSkip(d)
 				}
 				e.hasData = true
-				return d.list("Data", func() error {
+				return d.list("Data", maxRows, func() error {
 					certs = append(certs, Certificate{})
 					return certs[len(certs)-1].read(d)
 				})

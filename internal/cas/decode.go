@@ -17,6 +17,9 @@ import (
 const (
 	// maxLabel bounds a text that becomes a label value, in bytes.
 	maxLabel = 1024
+	// maxRows bounds the rows of an answer, unless more were asked for: a row takes far
+	// more memory than it may take of the answer.
+	maxRows = 1000
 	// maxKnown bounds the remembered texts of a decoder; see knownText.
 	maxKnown = 512
 	// maxSeconds is the year 10000; what is later is no time but a mistake.
@@ -103,8 +106,9 @@ func (d *decoder) object(what string, field func() error) error {
 	return first
 }
 
-// list iterates over the elements of the next array. null is an empty one.
-func (d *decoder) list(what string, element func() error) error {
+// list iterates over the elements of the next array, at most so many. null is an empty
+// one.
+func (d *decoder) list(what string, most int, element func() error) error {
 	switch d.Kind() {
 	case jsonstream.Null:
 		d.Skip()
@@ -115,10 +119,18 @@ func (d *decoder) list(what string, element func() error) error {
 		return undocumented("%s is not a list", what)
 	}
 	var first error
+	n := 0
 	for d.Array(); d.Element(); {
+		if n++; n > most {
+			d.Skip()
+			continue
+		}
 		if err := element(); err != nil && first == nil {
 			first = err
 		}
+	}
+	if n > most {
+		return undocumented("%s holds more than %d rows", what, most)
 	}
 	return first
 }
@@ -149,6 +161,9 @@ func (d *decoder) knownText() string {
 		return s
 	}
 	s := label(b)
+	if len(b) > maxLabel {
+		return s // what is remembered must not grow with what is sent
+	}
 	if len(d.known) >= maxKnown {
 		clear(d.known)
 	}

@@ -11,6 +11,6 @@ func (c *Client) DecodeWorkers(body io.Reader, size int) (WorkerPage, error) {
 // spare.
 func (c *Client) DecodeWorkersInto(body io.Reader, spare []Worker) (WorkerPage, error) {
 	page := WorkerPage{Workers: spare[:0]}
-	err := c.decoders.decode(body, page.read)
+	err := c.decoders.decode(body, func(d *decoder) error { return page.read(d, cap(spare)) })
 	return page, err
 }

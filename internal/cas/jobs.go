@@ -54,7 +54,7 @@ func (c *Client) ListJobs(ctx context.Context, q JobQuery, spare []Job) (JobPage
 		page = JobPage{Jobs: slices.Grow(spare[:0], q.Size)}
 		return c.decoders.decode(body, func(d *decoder) error {
 			var e envelope
-			err := e.read(d, "Data", func() error {
+			err := e.read(d, "Data", q.Size, func() error {
 				page.Jobs = append(page.Jobs, Job{})
 				return page.Jobs[len(page.Jobs)-1].read(d, nil)
 			})

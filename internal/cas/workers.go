@@ -73,7 +73,7 @@ func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery, spare []Worker)
 	var page WorkerPage
 	err := c.call(ctx, "ListWorkerResource", params, func(body io.Reader) error {
 		page = WorkerPage{Workers: slices.Grow(spare[:0], q.Size)}
-		return c.decoders.decode(body, page.read)
+		return c.decoders.decode(body, func(d *decoder) error { return page.read(d, q.Size) })
 	})
 	if err != nil {
 		return WorkerPage{}, err
@@ -81,9 +81,9 @@ func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery, spare []Worker)
 	return page, nil
 }
 
-func (p *WorkerPage) read(d *decoder) error {
+func (p *WorkerPage) read(d *decoder, size int) error {
 	var e envelope
-	err := e.read(d, "Data", func() error {
+	err := e.read(d, "Data", size, func() error {
 		p.Workers = append(p.Workers, Worker{})
 		return p.Workers[len(p.Workers)-1].read(d)
 	})
@@ -163,8 +163,9 @@ func (d *decoder) resetDetails() {
 	}
 }
 
-// read reads a listing: the shared fields and the list under a key.
-func (e *envelope) read(d *decoder, key string, element func() error) error {
+// read reads a listing: the shared fields and the list under a key, of which so many
+// rows were asked for.
+func (e *envelope) read(d *decoder, key string, size int, element func() error) error {
 	err := d.object("the answer", func() error {
 		if known, err := e.field(d); known {
 			return err
@@ -174,7 +175,7 @@ func (e *envelope) read(d *decoder, key string, element func() error) error {
 			return nil
 		}
 		e.hasData = true
-		return d.list(key, element)
+		return d.list(key, max(size, maxRows), element)
 	})
 	switch refusal := e.refusal(); {
 	case refusal != nil:

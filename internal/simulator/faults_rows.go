@@ -36,9 +36,10 @@ func pages() map[string]fault {
 			return changed
 		}}
 	}
-	silent := asked("20 rows are served, what was asked for is reported", func(f url.Values) { f.Set("ShowSize", "20") })
-	silent.change = func(a map[string]any) { a["ShowSize"] = 50 }
+	clamped := asked("", func(f url.Values) { f.Set("ShowSize", "20") }).request
 	return map[string]fault{
+		"clamp-unsaid":   {does: "20 rows are served, nothing is reported", request: clamped, change: func(a map[string]any) { delete(a, "ShowSize") }},
+		"show-size-1":    {does: "ShowSize is 1, the page is whole", change: func(a map[string]any) { a["ShowSize"] = 1 }},
 		"total-high":     total("Total is one too high", func(t any) any { return t.(int) + 1 }),
 		"total-low":      total("Total is one too low", func(t any) any { return max(0, t.(int)-1) }),
 		"total-changes":  total("every answer has another Total", func(t any) any { return t.(int) + int(changing.Add(1)) }),
@@ -65,7 +66,7 @@ func pages() map[string]fault {
 		"duplicate-page":      asked("page 1 is served whatever is asked for", func(f url.Values) { f.Set("CurrentPage", "1") }),
 		"filter-ignored":      asked("filters are ignored", func(f url.Values) { f.Del("Status"); f.Del("CloudProduct") }),
 		"clamp-20":            asked("20 rows are served and reported", func(f url.Values) { f.Set("ShowSize", "20") }),
-		"clamp-silent":        silent,
+		"clamp-silent":        {does: "20 rows are served, what was asked for is reported", request: clamped, change: func(a map[string]any) { a["ShowSize"] = 50 }},
 		"show-size-missing":   {does: "ShowSize is missing", change: func(a map[string]any) { delete(a, "ShowSize") }},
 		"job-not-found-empty": {does: "an empty list", change: func(a map[string]any) { a["Total"], a["Data"] = 0, []any{} }},
 		"gzip-body":           {does: "the body is compressed, unasked", zip: true},

@@ -10,6 +10,7 @@ import (
 const (
 	bufferSize = 16 << 10
 	maxDepth   = 512
+	maxString  = 1 << 20
 )
 
 // errSyntax is wrapped by every complaint about the text itself.

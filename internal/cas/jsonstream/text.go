@@ -24,8 +24,8 @@ func (r *Reader) quoted() []byte {
 		if n < 0 {
 			r.scratch = append(r.scratch, r.buf[r.pos:r.end]...)
 			r.pos = r.end
-			if !r.fill() {
-				r.fail("a string does not end")
+			if len(r.scratch) > maxString || !r.fill() {
+				r.fail("a string does not end, or not within 1 MiB")
 				return nil
 			}
 			continue

@@ -1,0 +1,197 @@
+package collector_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// jobs puts n jobs of one worker each into a simulator and returns their ids.
+func jobs(sim *simulator.Simulator, n int, status string) []int64 {
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = int64(i + 1)
+		sim.PutJob(simulator.Job{ID: ids[i], Name: "n", Status: status, Modified: time.Now().Add(-time.Hour)}, crowd(1))
+	}
+	return ids
+}
+
+func total(calls map[string]int) (sum int) {
+	for _, n := range calls {
+		sum += n
+	}
+	return sum
+}
+
+// TestIsolation lets one thing go wrong and looks at everything else.
+func TestIsolation(t *testing.T) {
+	for name, play := range map[string]func(t *testing.T, sim *simulator.Simulator){
+		"the context of one job asks for a long wait": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			ids := jobs(sim, 2, "processing")
+			sim.InjectHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "600")
+				w.WriteHeader(http.StatusServiceUnavailable)
+				_, _ = w.Write([]byte(`{"Code":"ServiceUnavailable"}`))
+			}), simulator.Match{Action: "DescribeDeploymentJobStatus", JobID: 1})
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			start := time.Now()
+			if !r.Poll(t.Context()) || time.Since(start) > time.Minute || len(r.values(t, "deployment_job_workers")) != 2 {
+				t.Errorf("the cycle took %v, %d jobs are read", time.Since(start), len(r.values(t, "deployment_job_workers")))
+			}
+		},
+		"the listing takes longer than a cycle may": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			jobs(sim, 250, "processing")
+			r := newRig(t, sim, func(s *settings) {
+				discovering(s)
+				s.RequestsPerSecond, s.poller.PageSize = 1, 1
+			})
+			for range 3 {
+				r.Poll(t.Context())
+			}
+			if got := sim.Calls()["ListWorkerResource"]; got < 20 {
+				t.Errorf("%d jobs were polled in three cycles, want a share of each", got)
+			}
+		},
+		"one job may not be described": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			ids := jobs(sim, 30, "success")
+			if err := sim.Inject("forbidden", simulator.Match{Action: "DescribeDeploymentJob", JobID: 30}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r.Poll(t.Context())
+			if got := len(r.values(t, "deployment_job_info")); got != 29 {
+				t.Errorf("%d jobs have their info, want the 29 others", got)
+			}
+		},
+		"no job may be described": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			ids := jobs(sim, 30, "success")
+			if err := sim.Inject("forbidden", simulator.Match{Action: "DescribeDeploymentJob"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			if !r.Poll(t.Context()) || sim.Calls()["DescribeDeploymentJob"] > 6 {
+				t.Errorf("%v calls, want a few and not one a job", sim.Calls())
+			}
+		},
+		"the last attempt of a call is told to wait": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			ids := jobs(sim, 50, "success")
+			if err := sim.Inject("throttle-long-hint", simulator.Match{}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs, s.MaxAttempts = ids, 1 })
+			r.Poll(t.Context())
+			if got := total(sim.Calls()); got > 10 {
+				t.Errorf("%d calls although the API asked for a pause", got)
+			}
+		},
+		"a page is larger than ShowSize says": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			sim.PutJob(simulator.Job{ID: 1, Status: "processing"}, crowd(500))
+			if err := sim.Inject("show-size-1", simulator.Match{Action: "ListWorkerResource"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			if !r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] != 10 {
+				t.Errorf("%v calls, want 10 pages\n%s", sim.Calls(), r.log)
+			}
+		},
+		"pages are clamped and nothing says so": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			sim.PutJob(simulator.Job{ID: 1, Status: "processing"}, crowd(60))
+			if err := sim.Inject("clamp-unsaid", simulator.Match{Action: "ListWorkerResource"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			if !r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] != 3 {
+				t.Errorf("%v calls, want 3 pages\n%s", sim.Calls(), r.log)
+			}
+		},
+		"a finished job is deleted": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			ids := jobs(sim, 2, "success")
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r.Poll(t.Context())
+			time.Sleep(time.Minute)
+			sim.DeleteJob(1)
+			r.Poll(t.Context())
+			if got := r.values(t, "deployment_job_up"); !slices.Equal(got, []string{"0", "1"}) {
+				t.Errorf("up is %v, want 0 for the one that is gone", got)
+			}
+		},
+		"nobody knows an empty job": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			for action, fault := range map[string]string{"ListWorkerResource": "job-not-found-empty", "DescribeDeploymentJob": "forbidden"} {
+				if err := sim.Inject(fault, simulator.Match{Action: action}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			jobs(sim, 1, "success")
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			if r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "absent" {
+				t.Error("an empty list of a job without a record is taken for its workers")
+			}
+		},
+		"the listing ignores its filters": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			jobs(sim, 3, "success")
+			if err := sim.Inject("filter-ignored", simulator.Match{Action: "ListDeploymentJob"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.Discovery = &collector.Discovery{Statuses: []string{"processing"}} })
+			if r.Poll(t.Context()) || r.value(t, "deployment_jobs") != "0" {
+				t.Errorf("%s jobs are watched that nobody asked for", r.value(t, "deployment_jobs"))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { play(t, simulator.New(simulator.Options{})) })
+		})
+	}
+}
+
+// TestOnceShowsAllThatItRead takes longer for one poll than data may be old.
+func TestOnceShowsAllThatItRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		jobs(sim, 1200, "success")
+		f := newFleet(t, 1, func(int) *simulator.Simulator { return sim }, nil)
+		start := time.Now()
+		if !f.Poll(t.Context()) || time.Since(start) < f.options.MaxStaleness {
+			t.Fatalf("the poll took %v", time.Since(start))
+		}
+		for _, name := range []string{"deployment_job_workers", "deployment_job_info"} {
+			if got := len(f.values(t, name)); got != 1200 {
+				t.Errorf("%s: %d jobs, want 1200", name, got)
+			}
+		}
+	})
+}
+
+// TestCrossingTheBudgetIsSaid lets an account grow a little, beyond what the rate
+// allows.
+func TestCrossingTheBudgetIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		r := newRig(t, sim, discovering)
+		for _, n := range []int{280, 330} {
+			jobs(sim, n, "processing")
+			r.Poll(t.Context())
+			time.Sleep(time.Minute)
+		}
+		if want := fmt.Sprintf("level=WARN msg=%q jobs=330", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
+			t.Errorf("no warning:\n%s", r.log)
+		}
+	})
+}
