@@ -143,3 +143,11 @@ func TestValuesAreDocumented(t *testing.T) {
 	}
 	document.Hold(t, *update, chart+"/README.md", "values", table)
 }
+
+// TestVersion checks that the README builds the image that the chart asks for.
+func TestVersion(t *testing.T) {
+	image := render(t, "default").workload(t).container(t).Image
+	if command := "make image VERSION=" + strings.TrimPrefix(image, "aliyun_cas_exporter:"); !strings.Contains(read(t, chart+"/README.md"), command+"`") {
+		t.Errorf("the README has no %q", command)
+	}
+}

@@ -1,30 +1,30 @@
-{{- define "cas.name" -}}
+{{- define "aliyun-cas-exporter.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
 {{- /* 50: a StatefulSet puts its name and a hash into a label of 63 characters. */}}
-{{- define "cas.fullname" -}}
-{{- $name := include "cas.name" . }}
+{{- define "aliyun-cas-exporter.fullname" -}}
+{{- $name := include "aliyun-cas-exporter.name" . }}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
 {{- default $full .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
 {{- /* A Service cannot become headless, so it is another one. */}}
-{{- define "cas.serviceName" -}}
-{{- include "cas.fullname" . }}{{ if .Values.sharding.enabled }}-shards{{ end }}
+{{- define "aliyun-cas-exporter.serviceName" -}}
+{{- include "aliyun-cas-exporter.fullname" . }}{{ if .Values.sharding.enabled }}-shards{{ end }}
 {{- end }}
 
-{{- define "cas.serviceAccountName" -}}
-{{- default (ternary (include "cas.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- define "aliyun-cas-exporter.serviceAccountName" -}}
+{{- default (ternary (include "aliyun-cas-exporter.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
 {{- end }}
 
-{{- define "cas.selector" -}}
-app.kubernetes.io/name: {{ include "cas.name" . }}
+{{- define "aliyun-cas-exporter.selector" -}}
+app.kubernetes.io/name: {{ include "aliyun-cas-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- /* (list root name [labels [annotations]]) */}}
-{{- define "cas.metadata" -}}
+{{- define "aliyun-cas-exporter.metadata" -}}
 {{- $root := first . }}
 {{- $labels := dict
   "app.kubernetes.io/version" $root.Chart.AppVersion
@@ -33,30 +33,30 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 name: {{ index . 1 }}
 namespace: {{ $root.Release.Namespace }}
 labels:
-  {{- merge (include "cas.selector" $root | fromYaml) $labels (slice . 2 | first | default dict) | toYaml | nindent 2 }}
+  {{- merge (include "aliyun-cas-exporter.selector" $root | fromYaml) $labels (slice . 2 | first | default dict) | toYaml | nindent 2 }}
 {{- with slice . 2 | rest | first }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- define "cas.scheme" -}}
+{{- define "aliyun-cas-exporter.scheme" -}}
 {{ ternary "https" "http" .Values.web.tls }}
 {{- end }}
 
 {{- /* YAML numbers are floating-point, and a million must not become 1e+06. */}}
-{{- define "cas.text" -}}
+{{- define "aliyun-cas-exporter.text" -}}
 {{- if kindIs "slice" . }}
-{{- range $i, $item := . }}{{ if $i }},{{ end }}{{ include "cas.text" $item }}{{ end }}
+{{- range $i, $item := . }}{{ if $i }},{{ end }}{{ include "aliyun-cas-exporter.text" $item }}{{ end }}
 {{- else if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}
 {{- else }}{{ . }}
 {{- end }}
 {{- end }}
 
 {{- /* What the exporter's environment has, secrets apart. */}}
-{{- define "cas.environment" -}}
+{{- define "aliyun-cas-exporter.environment" -}}
 {{- range $name, $value := .Values.settings }}
-{{ $name }}: {{ include "cas.text" $value | quote }}
+{{ $name }}: {{ include "aliyun-cas-exporter.text" $value | quote }}
 {{- end }}
 CAS_WEB_LISTEN_ADDRESS: ":10077"
 {{- $accounts := list }}
@@ -93,7 +93,7 @@ ALIBABA_CLOUD_ECS_METADATA: {{ .ecsRamRole }}
 {{- end }}
 
 {{- /* Source of credentials that the chart sets up: file, env or oidc; empty for others. */}}
-{{- define "cas.provides" -}}
+{{- define "aliyun-cas-exporter.provides" -}}
 {{- with .Values.credentials }}
 {{- if $.Values.demo }}
 {{- else if has .source (list "file" "env") }}{{ .source }}
@@ -102,7 +102,7 @@ ALIBABA_CLOUD_ECS_METADATA: {{ .ecsRamRole }}
 {{- end }}
 {{- end }}
 
-{{- define "cas.probe" -}}
+{{- define "aliyun-cas-exporter.probe" -}}
 {{- $root := index . 0 }}
 {{- if $root.Values.web.authentication -}}
 tcpSocket:
@@ -111,12 +111,12 @@ tcpSocket:
 httpGet:
   path: {{ index . 1 }}
   port: http
-  scheme: {{ include "cas.scheme" $root | upper }}
+  scheme: {{ include "aliyun-cas-exporter.scheme" $root | upper }}
 {{- end }}
 {{- end }}
 
 {{- /* What the schema cannot say. `helm lint` takes these for remarks. */}}
-{{- define "cas.check" -}}
+{{- define "aliyun-cas-exporter.check" -}}
 {{- with .Values.credentials }}
 {{- if $.Values.demo }}
 {{- else if and (has .source (list "file" "env")) (not .secretName) }}
