@@ -5,6 +5,14 @@ cd "$(dirname "$0")/.."
 PROMETHEUS=$(.ci/tools.sh prometheus)/prometheus
 lint=$(.ci/tools.sh golangci-lint)/golangci-lint
 export PROMETHEUS
+# The schemas are no part of this project; where they lie in a folder beside it, they are used.
+for folder in "${GRAFANA_SCHEMAS:-}" ../*/grafana-schema; do
+  if [ -e "$folder/dashboard.jsonschema.json" ]; then
+    GRAFANA_SCHEMAS=$(cd "$folder" && pwd)
+    export GRAFANA_SCHEMAS
+    break
+  fi
+done
 cd grafana
 go mod tidy -diff
 "$lint" fmt --diff

@@ -116,10 +116,14 @@ func dashboards(t *testing.T) map[string]*dashboard {
 // TestSchemas validates the dashboards, the options and fields of each panel by
 // its type, and each query, against the schemas that Grafana publishes.
 func TestSchemas(t *testing.T) {
+	folder := os.Getenv("GRAFANA_SCHEMAS")
+	if folder == "" {
+		t.Skip("left out: GRAFANA_SCHEMAS names no folder with the JSON schemas of Grafana's Foundation SDK")
+	}
 	compiler := jsonschema.NewCompiler()
 	check := func(t *testing.T, where, schema, definition string, value any) {
 		t.Helper()
-		s, err := compiler.Compile(filepath.Join("testdata", "schema", schema+".jsonschema.json") + "#/definitions/" + definition)
+		s, err := compiler.Compile(filepath.Join(folder, schema+".jsonschema.json") + "#/definitions/" + definition)
 		if err != nil {
 			t.Errorf("%s: no schema: %v", where, err)
 			return
