@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"aliyun_cas_exporter/internal/simulator"
-
 	"aliyun_cas_exporter/bench/limit"
+	"aliyun_cas_exporter/internal/simulator"
 )
 
 // sweep reads one large job, three times by the exporter and once by the naive one.

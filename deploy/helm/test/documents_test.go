@@ -8,10 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"aliyun_cas_exporter/config"
-	"aliyun_cas_exporter/internal/document"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"aliyun_cas_exporter/config"
+	"aliyun_cas_exporter/internal/document"
 )
 
 // ours are the settings that the chart derives from other values.
