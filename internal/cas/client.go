@@ -144,11 +144,15 @@ func (c *Client) attempt(ctx context.Context, action string, params map[string]s
 func (c *Client) turn(ctx context.Context) error {
 	start := time.Now()
 	defer func() { c.observer.LimiterWaited(time.Since(start)) }()
-	if err := c.pause.wait(ctx); err != nil {
-		return err
+	for {
+		if err := c.pause.wait(ctx); err != nil {
+			return err
+		}
+		if c.limiter.Wait(ctx) != nil || !sleep(ctx, c.share.wait(time.Now())) {
+			return waitError(ctx)
+		}
+		if c.pause.left() <= 0 { // another call may have been throttled meanwhile
+			return nil
+		}
 	}
-	if c.limiter.Wait(ctx) != nil || !sleep(ctx, c.share.wait(time.Now())) {
-		return waitError(ctx)
-	}
-	return nil
 }

@@ -20,13 +20,15 @@ const (
 // retryable reports whether the same call may succeed if it is made again. A
 // nonce that the API has seen counts: the next attempt brings another.
 func retryable(err error) bool {
+	var refused *rpc.Error
 	switch reason.Of(err) {
-	case reason.Throttled, reason.ServerError, reason.Network:
+	case reason.ServerError, reason.Network:
 		return true
+	case reason.Throttled:
+		return errors.As(err, &refused) // else it is a pause that is too long to wait for
 	case reason.Timeout:
 		return !errors.Is(err, context.DeadlineExceeded) // then it was the poll's own
 	case reason.Auth:
-		var refused *rpc.Error
 		return errors.As(err, &refused) && refused.Code == "SignatureNonceUsed"
 	default:
 		return false
@@ -75,13 +77,18 @@ func (p *pause) until(end time.Time) {
 	}
 }
 
+// left returns how long the pause still lasts; not above 0 if there is none.
+func (p *pause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Until(p.end)
+}
+
 // wait returns when the pause is over, or fails as throttled when it is longer
 // than the context lasts.
 func (p *pause) wait(ctx context.Context) error {
 	for {
-		p.mu.Lock()
-		left := time.Until(p.end)
-		p.mu.Unlock()
+		left := p.left()
 		if left <= 0 {
 			return nil
 		}

@@ -56,14 +56,6 @@ func (c chunks) Read(p []byte) (int, error) {
 }
 
 func FuzzAgreesWithEncodingJSON(f *testing.F) {
-	for _, seed := range []string{
-		`{"Total":8,"Data":[{"Id":22487,"GmtModified":"1681956830000","DefaultResource":true,"x":null}]}`,
-		`[1,-0,0.5,1e9,-1.5E-3,[],{},"",true,false]`, `"\u4e2d\ud83d\ude00\ud83d \n\"\/"`, "\ufeff{}",
-		`{"a":{"b":[{"c":"d"}]}} `, `[01]`, `[1,]`, `{"a" 1}`, `nul`, `"\x"`, `{"a":1}x`, "", `-`, `"\ud83dA"`,
-		strings.Repeat("[", 600),
-	} {
-		f.Add([]byte(seed))
-	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r := jsonstream.New(chunks{bytes.NewReader(text), rand.New(rand.NewPCG(1, uint64(len(text))))})
 		got := generic(r)
@@ -73,7 +65,7 @@ func FuzzAgreesWithEncodingJSON(f *testing.F) {
 		dec.UseNumber()
 		var want any
 		if dec.Decode(&want) != nil || dec.More() || dec.InputOffset() > 0 && trailing(text[dec.InputOffset():]) {
-			if err == nil && !lenient(text) {
+			if err == nil && !json.Valid(strict(text)) {
 				t.Errorf("accepted %q, which encoding/json refuses", text)
 			}
 			return
@@ -94,11 +86,25 @@ func FuzzAgreesWithEncodingJSON(f *testing.F) {
 
 func trailing(rest []byte) bool { return len(bytes.TrimLeft(rest, " \t\r\n")) > 0 }
 
-// lenient reports whether text has what this package takes on purpose and
-// encoding/json does not.
-func lenient(text []byte) bool {
-	return bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) || !utf8.Valid(text) ||
-		bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' })
+// strict removes what this package takes on purpose and encoding/json does not: a byte
+// order mark, and raw control characters in strings.
+func strict(text []byte) []byte {
+	var out []byte
+	inString, escaped := false, false
+	for _, c := range bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) {
+		switch {
+		case escaped:
+			escaped = false
+		case inString && c == '\\':
+			escaped = true
+		case c == '"':
+			inString = !inString
+		case inString && c < ' ':
+			c = ' '
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 func TestLongTokensCrossTheBuffer(t *testing.T) {

@@ -123,6 +123,8 @@ func (r *Reader) peek() byte {
 			switch c := r.buf[r.pos]; c {
 			case ' ', '\t', '\n', '\r':
 				r.pos++
+			case 0:
+				return 1 // as unfit to begin anything, and not the end
 			default:
 				return c
 			}

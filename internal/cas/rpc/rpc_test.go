@@ -111,18 +111,6 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{"2", "-1", "1e400", "Mon, 23 Nov 2026 08:00:09 GMT", "0x1p-2", "Inf"} {
-		f.Add(seed)
-	}
-	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, value string) {
-		if got := rpc.RetryAfter(http.Header{"Retry-After": {value}}, now); got < 0 || got > 10*time.Minute {
-			t.Errorf("%q: got %v", value, got)
-		}
-	})
-}
-
 const (
 	canaryID     = "LTAI5tCANARYID"
 	canarySecret = "CANARY+SECRET/=="
