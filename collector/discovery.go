@@ -35,6 +35,9 @@ func (c *cycle) discover(ctx context.Context) {
 		c.listed = jobs
 		c.adopt()
 	}
+	known := *c.account.Load()
+	known.discovery = c.discovery
+	c.account.Store(&known) // the cycle may go on for minutes
 	c.logDiscovery(before)
 }
 

@@ -198,6 +198,24 @@ func TestAFailedListingRemovesNothing(t *testing.T) {
 	}
 }
 
+// TestListingIsKnownBeforeTheCycleEnds looks at discovery_up while the jobs are read.
+func TestListingIsKnownBeforeTheCycleEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(1))
+		r := newRig(t, sim, discovering)
+		seen := "nothing"
+		sim.OnCall(func(call simulator.Call) {
+			if call.Action == "ListWorkerResource" {
+				seen = r.value(t, "discovery_up")
+			}
+		})
+		if r.Poll(t.Context()); seen != "1" {
+			t.Errorf("discovery_up was %s while the jobs were read, want 1", seen)
+		}
+	})
+}
+
 // TestIdleCostIsTheListing counts the calls of an account of 100 finished jobs of
 // 110 workers and 5 active ones; docs/performance.md has the same for 1,000.
 func TestIdleCostIsTheListing(t *testing.T) {
