@@ -28,7 +28,7 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 			if recover() != nil {
 				w.finish(errors.New("connection reset by peer"))
 			} else {
-				w.finish(nil)
+				w.finish(context.Cause(ctx)) // a handler that left because the caller did has not finished
 			}
 		}()
 		served := req.Clone(ctx)
