@@ -1,0 +1,184 @@
+package collector_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// TestAWeek runs the exporter for seven days of fake time, while faults come and go,
+// the API's clock jumps, jobs appear and vanish, and their workers move on: no cycle
+// begins before the one before it has ended, nothing piles up, and when all is well
+// again, all is exported as it is.
+//
+// Fake time cannot step the exporter's own clock; Go's timers and the intervals that
+// the exporter measures do not follow such a step.
+func TestAWeek(t *testing.T) {
+	interval := 5 * time.Minute
+	if underRace {
+		interval = 30 * time.Minute
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var skew atomic.Int64
+		sim := simulator.New(simulator.Options{
+			Latency: 10 * time.Millisecond, Now: func() time.Time { return time.Now().Add(time.Duration(skew.Load())) },
+		})
+		calls := &sequence{RoundTripper: sim.Transport()}
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.Transport, s.poller.Logger = calls, slog.New(slog.NewTextHandler(io.Discard, nil))
+			s.poller.PollInterval, s.poller.MaxStaleness, s.poller.PageSize = interval, 10*interval, 10
+		})
+		world := &weather{sim: sim, skew: &skew, rnd: rand.New(rand.NewPCG(1, 7))}
+		for range 5 {
+			world.appear()
+		}
+		goroutines, heap := runtime.NumGoroutine()+2, uint64(0) // with Run and the account's own
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			r.fleet.Run(ctx)
+			close(ended)
+		}()
+		start := time.Now()
+		for day := 1; day <= 7; day++ {
+			for time.Since(start) < time.Duration(day)*24*time.Hour {
+				time.Sleep(2 * interval)
+				world.change(t)
+			}
+			world.clear()
+			time.Sleep(20*interval + interval/2) // until between two cycles
+			synctest.Wait()
+			world.compare(t, r)
+			if got := runtime.NumGoroutine(); got > goroutines {
+				t.Errorf("day %d: %d goroutines, want at most %d", day, got, goroutines)
+			}
+			switch got := live(); {
+			case day == 1:
+				heap = got
+			case got > heap+1<<20:
+				t.Errorf("day %d: %d KiB are in use, %d after the first day", day, got>>10, heap>>10)
+			}
+		}
+		cancel()
+		<-ended
+		cycles := int(time.Since(start) / interval)
+		if listings := sim.Calls()["ListDeploymentJob"]; listings < cycles/2 || calls.overlaps.Load() != 0 {
+			t.Errorf("%d listings in %d intervals, %d while the cycle before had not ended", listings, cycles, calls.overlaps.Load())
+		}
+		t.Logf("%d intervals, %d changes, calls %v", cycles, world.changes, sim.Calls())
+	})
+}
+
+// live returns the bytes of the heap that are in use.
+func live() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// sequence counts listings that begin while another call is under way: a cycle lists
+// first, and its own calls wait for that.
+type sequence struct {
+	http.RoundTripper
+	underWay, overlaps atomic.Int32
+}
+
+func (s *sequence) RoundTrip(req *http.Request) (*http.Response, error) {
+	if s.underWay.Add(1) > 1 && req.URL.Query().Get("Action") == "ListDeploymentJob" {
+		s.overlaps.Add(1)
+	}
+	defer s.underWay.Add(-1)
+	return s.RoundTripper.RoundTrip(req)
+}
+
+// weather changes an estate and what its API does.
+type weather struct {
+	sim     *simulator.Simulator
+	skew    *atomic.Int64
+	rnd     *rand.Rand
+	nextID  int64
+	changes int
+}
+
+func (w *weather) appear() {
+	w.nextID++
+	workers := crowd(5 + w.rnd.IntN(30))
+	w.sim.PutJob(simulator.Job{
+		ID: w.nextID, Name: fmt.Sprint("job-", w.nextID), Modified: time.Now(), Status: []string{"processing", "success"}[w.nextID%2],
+	}, workers)
+}
+
+// change makes one thing different.
+func (w *weather) change(t *testing.T) {
+	t.Helper()
+	w.changes++
+	jobs := w.sim.Jobs()
+	switch kind := w.rnd.IntN(10); {
+	case kind < 3:
+		faults := append(disturbances(), "slow-headers", "throttle-long-hint", "clock-skew", "expired-token")
+		match := simulator.Match{Times: 1 + w.rnd.IntN(30), Action: []string{"", "ListDeploymentJob", "ListWorkerResource", "ListDeploymentJobCert"}[w.rnd.IntN(4)]}
+		if err := w.sim.Inject(faults[w.rnd.IntN(len(faults))], match); err != nil {
+			t.Fatal(err)
+		}
+	case kind < 5:
+		w.clear()
+	case kind == 5:
+		w.skew.Store(int64(time.Duration(w.rnd.IntN(48)-24) * time.Hour))
+	case kind == 6 && len(jobs) < 8:
+		w.appear()
+	case kind == 7 && len(jobs) > 3:
+		w.sim.DeleteJob(jobs[w.rnd.IntN(len(jobs))].ID)
+	default:
+		job := jobs[w.rnd.IntN(len(jobs))]
+		for _, worker := range w.sim.Workers(job.ID) {
+			w.sim.UpdateWorker(job.ID, worker.ID, func(worker *simulator.Worker) {
+				worker.Status, worker.Modified = []string{"processing", "success", "error"}[w.rnd.IntN(3)], time.Now()
+			})
+		}
+		w.sim.UpdateJob(job.ID, func(job *simulator.Job) { job.Modified = time.Now() })
+	}
+}
+
+func (w *weather) clear() {
+	w.sim.ClearFaults()
+	w.skew.Store(0)
+}
+
+// compare holds what is exported against the estate, which has been at rest.
+func (w *weather) compare(t *testing.T, r *rig) {
+	t.Helper()
+	jobs := w.sim.Jobs()
+	if got := len(r.values(t, "deployment_job_up")); got != len(jobs) || r.value(t, "discovery_up") != "1" {
+		t.Errorf("%d jobs are exported, want %d; discovery_up is %s", got, len(jobs), r.value(t, "discovery_up"))
+	}
+	for _, job := range jobs {
+		id := fmt.Sprintf("job_id=%q", fmt.Sprint(job.ID))
+		failed := 0
+		for _, worker := range w.sim.Workers(job.ID) {
+			if worker.Status == "error" {
+				failed++
+			}
+		}
+		got := 0
+		for _, n := range r.values(t, "deployment_workers", id, `status="error"`) {
+			var count int
+			_, _ = fmt.Sscan(n, &count)
+			got += count
+		}
+		if up, all := r.value(t, "deployment_job_up", id), r.value(t, "deployment_job_workers", id); up != "1" || all != fmt.Sprint(len(w.sim.Workers(job.ID))) || got != failed {
+			t.Errorf("job %d: up %s, %s workers, %d in error; want %d and %d", job.ID, up, all, got, len(w.sim.Workers(job.ID)), failed)
+		}
+	}
+}
