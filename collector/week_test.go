@@ -3,7 +3,6 @@ package collector_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -36,7 +35,7 @@ func TestAWeek(t *testing.T) {
 		calls := &sequence{RoundTripper: sim.Transport()}
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.Transport, s.poller.Logger = calls, slog.New(slog.NewTextHandler(io.Discard, nil))
+			s.Transport, s.poller.Logger = calls, slog.New(slog.DiscardHandler)
 			s.poller.PollInterval, s.poller.MaxStaleness, s.poller.PageSize = interval, 10*interval, 10
 		})
 		world := &weather{sim: sim, skew: &skew, rnd: rand.New(rand.NewPCG(1, 7))}
