@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"aliyun_cas_exporter/docs"
+	"aliyun_cas_exporter/internal/cas/reason"
 	"aliyun_cas_exporter/internal/server"
 )
 
@@ -124,7 +126,7 @@ func harmless(t *testing.T, page string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := regexp.MustCompile(`^(\./|metrics|runbooks|-/healthy|-/ready|style\.css|icon\.svg)$`)
+	ours := regexp.MustCompile(`^(\./|metrics|runbooks(#[a-z]+)?|-/healthy|-/ready|style\.css|icon\.svg)$`)
 	for n := range root.Descendants() {
 		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202e\u2066\u200b\x00\ufeff") {
 			t.Errorf("invisible characters in %q", n.Data)
@@ -158,6 +160,26 @@ func TestRunbooksPage(t *testing.T) {
 		}
 	}
 	harmless(t, page)
+}
+
+// TestRunbookLinks follows each link of the start page, for every reason, into the
+// runbooks that are shipped.
+func TestRunbookLinks(t *testing.T) {
+	var jobs []server.Job
+	for _, why := range reason.All() {
+		jobs = append(jobs, server.Job{ID: 1, Polled: true, Reason: string(why), Workers: workers(0, 0, 0, 0, 0, 1)})
+	}
+	page := show(t, server.Status{Accounts: []server.Account{{Polled: true, Discovery: "it failed", Jobs: jobs}}})
+	guide := newServer(t, func(o *server.Options) { o.Runbooks = docs.Runbooks }).ask("GET", "/runbooks").Body.String()
+	links := regexp.MustCompile(`href="runbooks#(\w+)"`).FindAllStringSubmatch(page, -1)
+	if len(links) != len(jobs)+2 {
+		t.Errorf("%d links, want one for each reason, the listing and failed workers", len(links))
+	}
+	for _, link := range links {
+		if !strings.Contains(guide, `<h2 id="`+link[1]+`">`) {
+			t.Errorf("the runbooks have no section %s", link[1])
+		}
+	}
 }
 
 // TestManyJobs lists those in trouble first, in every account, and says how many are

@@ -166,6 +166,14 @@ func advice(reason string) string {
 	}[reason]
 }
 
+// runbook returns the page and section about a failed poll.
+func runbook(reason string) string {
+	section := map[string]string{
+		"auth": "aliyuncasauthfailing", "forbidden": "aliyuncaspermissionmissing", "throttled": "aliyuncasthrottled",
+	}[reason]
+	return "runbooks#" + cmp.Or(section, "aliyuncasdatastale")
+}
+
 // name makes a foreign name safe to look at and short.
 func name(s string) string { return cmp.Or(visible(s, 100), "(invisible)") }
 
