@@ -15,8 +15,8 @@ import (
 const flushAt = 32 << 10
 
 // exposition receives the samples of a Fleet, family by family. It writes them as
-// text without making metrics first: held between scrapes, those of 10,000 jobs
-// would take five times the memory of what they show; made at each scrape, most
+// text without making metrics first: held between scrapes, they take six
+// times the memory of what they show; made at each scrape, most
 // of its time. For all other formats it makes them.
 type exposition struct {
 	openMetrics bool // else the classic text
