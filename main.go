@@ -109,9 +109,11 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return web.Run(ctx) })
 	group.Go(func() error { fleet.Run(ctx); return nil })
-	err = group.Wait()
+	if err = group.Wait(); err != nil {
+		return err
+	}
 	log.Info("exporter ends")
-	return err
+	return nil
 }
 
 // once polls once and prints what it saw.

@@ -154,6 +154,19 @@ func TestUnreachableAPIIsNotFatal(t *testing.T) {
 	}
 }
 
+func TestAddressInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	environment(t, "http://127.0.0.1:1", map[string]string{"CAS_WEB_LISTEN_ADDRESS": l.Addr().String()})
+	status, _, stderr := program(t.Context())
+	if status != exitFailed || !strings.Contains(stderr, "address already in use") || strings.Count(stderr, `"exporter ends"`) != 1 {
+		t.Errorf("status %d, want %d and one end\n%s", status, exitFailed, stderr)
+	}
+}
+
 func TestHealthcheck(t *testing.T) {
 	served := func(status int) string {
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
