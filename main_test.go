@@ -46,7 +46,12 @@ func program(ctx context.Context, args ...string) (status int, stdout, stderr st
 
 func TestOnce(t *testing.T) {
 	sim := simulator.Demo(1, time.Now)
-	api := httptest.NewServer(sim)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got, want := r.UserAgent(), "aliyun_cas_exporter/devel"; got != want { // tests have no version
+			t.Errorf("User-Agent %q, want %q", got, want)
+		}
+		sim.ServeHTTP(w, r)
+	}))
 	defer api.Close()
 	environment(t, api.URL, map[string]string{"CAS_REQUESTS_PER_SECOND": "500"})
 	status, stdout, stderr := program(t.Context(), "--once")

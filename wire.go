@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -74,7 +75,8 @@ func role(s *config.Settings, arn string) credentials.Role {
 	return credentials.Role{ARN: arn, ExternalID: string(s.RoleExternalId)}
 }
 
-func userAgent() string { return name + "/" + version.Version }
+// userAgent names the program; one that was built by hand has no version.
+func userAgent() string { return name + "/" + cmp.Or(version.Version, "devel") }
 
 func jobsOf(s *config.Settings, account string) []int64 {
 	var ids []int64
