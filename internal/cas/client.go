@@ -12,8 +12,8 @@ import (
 	"aliyun_cas_exporter/internal/cas/rpc"
 )
 
-// Version is the version of the CAS API that this package speaks.
-const Version = "2020-04-07"
+// apiVersion is the version of the CAS API that this package speaks.
+const apiVersion = "2020-04-07"
 
 // Provider supplies credentials. Its methods are safe for concurrent use.
 type Provider interface {
@@ -67,7 +67,7 @@ type Client struct {
 // New returns a Client, or an error when the endpoint cannot be used.
 func New(o Options) (*Client, error) {
 	caller, err := rpc.New(rpc.Options{
-		Endpoint: o.Endpoint, Version: Version, RegionID: o.RegionID,
+		Endpoint: o.Endpoint, Version: apiVersion, RegionID: o.RegionID,
 		Transport: o.Transport, Timeout: o.RequestTimeout, UserAgent: o.UserAgent,
 	})
 	if err != nil {

@@ -139,6 +139,6 @@ func TestReuseKeepsNothing(t *testing.T) {
 	}
 	r.Reset(strings.NewReader(`[]`))
 	if _, ok := generic(r).([]any); !ok || r.Close() != nil {
-		t.Errorf("after Reset: %v", r.Err())
+		t.Errorf("after Reset: %v", r.Close())
 	}
 }

@@ -59,9 +59,6 @@ func (r *Reader) Reset(src io.Reader) {
 	}
 }
 
-// Err returns the first error.
-func (r *Reader) Err() error { return r.err }
-
 // Close returns the first error, or a complaint when anything but white space
 // follows the value.
 func (r *Reader) Close() error {

@@ -97,7 +97,7 @@ func (c *Client) Call(ctx context.Context, cred Credentials, action string, para
 	case err == nil:
 		return nil
 	case body.over:
-		return NewError(reason.Decode, "the answer is longer than %d MiB", maxBody>>20)
+		return newError(reason.Decode, "the answer is longer than %d MiB", maxBody>>20)
 	case body.err != nil:
 		return c.broken(ctx, body.err, cred)
 	}
@@ -119,7 +119,7 @@ func (c *Client) request(ctx context.Context, cred Credentials, action string, p
 	}
 	req, err := http.NewRequestWithContext(ctx, r.GetMethod(), r.BuildUrl(), http.NoBody)
 	if err != nil {
-		return nil, NewError(reason.BadRequest, "the request cannot be built")
+		return nil, newError(reason.BadRequest, "the request cannot be built")
 	}
 	for name, value := range r.GetHeaders() {
 		req.Header.Set(name, value)
@@ -132,7 +132,7 @@ func (c *Client) request(ctx context.Context, cred Credentials, action string, p
 
 func sign(r requests.AcsRequest, regionID string, cred Credentials) error {
 	if err := auth.Sign(r, nil, regionID, signer{cred}); err != nil {
-		return NewError(reason.Auth, "the request cannot be signed")
+		return newError(reason.Auth, "the request cannot be signed")
 	}
 	return nil
 }
@@ -162,14 +162,14 @@ func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error
 	case ctx.Err() != nil:
 		return &Error{reason: reason.Timeout, text: "the poll's deadline passed", cause: context.DeadlineExceeded}
 	case errors.Is(err, context.DeadlineExceeded):
-		return NewError(reason.Timeout, "no whole answer within %v", c.options.Timeout)
+		return newError(reason.Timeout, "no whole answer within %v", c.options.Timeout)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return NewError(reason.Timeout, "no connection in time")
+		return newError(reason.Timeout, "no connection in time")
 	}
 	if at, ok := errors.AsType[*url.Error](err); ok {
 		err = at.Err
 	}
-	e := NewError(reason.Network, "%v", err)
+	e := newError(reason.Network, "%v", err)
 	e.hide(cred)
 	return e
 }

@@ -61,9 +61,8 @@ func (e *Error) hide(cred Credentials) {
 	}
 }
 
-// NewError returns an Error with a text of our own, for callers that find a
-// fault in an answer, or in its absence, themselves.
-func NewError(r reason.Reason, format string, args ...any) *Error {
+// newError returns an Error with a text of our own.
+func newError(r reason.Reason, format string, args ...any) *Error {
 	return &Error{reason: r, text: oneLine(fmt.Sprintf(format, args...))}
 }
 
