@@ -31,8 +31,8 @@ var errSyntax = errors.New("invalid JSON")
 //	err := r.Close()
 //
 // The first error sticks: every loop ends and Close returns it. Each field and
-// element must be consumed by exactly one call. The zero value is not usable;
-// call Reset. It is not safe for concurrent use.
+// element must be consumed by exactly one call. Only New makes a usable Reader. It
+// is not safe for concurrent use.
 type Reader struct {
 	src      io.Reader
 	buf      []byte // bytes read and not consumed are buf[pos:end]
