@@ -32,7 +32,7 @@ packages: ## build the deb and the rpm of this architecture into dist/packages
 release-snapshot: ## build a release of the committed files into dist/release, twice, and compare
 	.ci/release.sh
 
-ldflags:
+ldflags: ## print the flags of the linker, for builds outside of make
 	@echo "$(LDFLAGS)"
 
 demo: ## run the program on the embedded simulator

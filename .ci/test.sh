@@ -6,6 +6,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
 passed=0 failed=0 left=() only=("$@")
+for name in "$@"; do
+  grep -q "^part $name " .ci/test.sh || { echo "test.sh: no part is called $name" >&2; exit 2; }
+done
 
 # part NAME NEEDS COMMAND...: NEEDS is a function that installs or finds what the part needs.
 part() {
