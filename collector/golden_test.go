@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write the golden expositions")
 // account builds an estate of four jobs: finished, running, waiting, empty.
 func account() *simulator.Simulator {
 	sim := simulator.New(simulator.Options{Now: time.Now})
+	sim.SetQuota(1_234_567, 999_999) // on both sides of where numbers get an exponent
 	at := time.Now().Add(-time.Hour)
 	cert := []simulator.Certificate{{ID: 77, Name: "wild", CommonName: "*.example.com", NotBefore: at, NotAfter: at.Add(90 * 24 * time.Hour)}}
 	sim.PutJob(simulator.Job{
