@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aliyun_cas_exporter/config"
+	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/document"
 )
 
@@ -314,6 +315,18 @@ func TestEveryVariableIsNamed(t *testing.T) {
 			if _, err := load(t, with(name, value)); fmt.Sprint(err) != name+": holds control characters, or is not valid UTF-8" {
 				t.Errorf("%s=%q: got %v", name, value, err)
 			}
+		}
+	}
+}
+
+// TestStatusesAreTheClients holds the statuses that can be set, of which this package
+// has lists of its own, against those that the client documents.
+func TestStatusesAreTheClients(t *testing.T) {
+	for name, statuses := range map[string][]string{"CAS_STATUSES": cas.WorkerStatuses(), "CAS_DISCOVERY_STATUSES": cas.JobStatuses()} {
+		_, err := load(t, with(name, "nonsense"))
+		want := name + `: "nonsense" is not one of ` + strings.Join(statuses, ", ")
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
