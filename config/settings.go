@@ -95,13 +95,3 @@ func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
 		s.RequestsPerSecond = 50
 	}
 }
-
-// Duration is a time.Duration that is also read in Prometheus' notation (7d).
-type Duration time.Duration
-
-// File is a path that a secret is read from. It is shown only if there is such a
-// file: what is none could be the secret itself.
-type File string
-
-// List is a comma-separated list without empty items.
-type List []string

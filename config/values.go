@@ -12,6 +12,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+// Duration is a time.Duration that is also read in Prometheus' notation (7d).
+type Duration time.Duration
+
 // Decode implements envconfig.Decoder.
 func (d *Duration) Decode(text string) error {
 	if v, err := time.ParseDuration(text); err == nil {
@@ -38,6 +41,9 @@ func (d Duration) String() string {
 	return s
 }
 
+// List is a comma-separated list without empty items.
+type List []string
+
 // Decode implements envconfig.Decoder.
 func (l *List) Decode(text string) error {
 	*l = nil
@@ -51,6 +57,10 @@ func (l *List) Decode(text string) error {
 
 // String returns the items with commas.
 func (l List) String() string { return strings.Join(l, ",") }
+
+// File is a path that a secret is read from. It is shown only if there is such a
+// file: what is none could be the secret itself.
+type File string
 
 func (f File) shown() string {
 	if f == "" || exists(string(f)) {
@@ -94,18 +104,4 @@ func quote(text string) string {
 		text = strings.ToValidUTF8(text[:40], "") + "..."
 	}
 	return fmt.Sprintf("%q", text)
-}
-
-// NewLogger returns a logger that writes logfmt or JSON with times in UTC.
-func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Value.Kind() == slog.KindTime {
-			a.Value = slog.TimeValue(a.Value.Time().UTC())
-		}
-		return a
-	}}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
