@@ -39,8 +39,12 @@ for name in "$@"; do
       esac
     done
     mkdir -p "$dir"
-    GOBIN=$dir GOFLAGS='' CGO_ENABLED=0 go install "${args[@]}" >&2
+    exec 9>"$dir/.lock"
+    # Whoever comes second finds it done; where there is no flock, it builds as well.
+    ! command -v flock >/dev/null || flock 9
+    [ -e "$dir/.done" ] || GOBIN=$dir GOFLAGS='' CGO_ENABLED=0 go install "${args[@]}" >&2
     touch "$dir/.done"
+    exec 9>&-
   fi
   echo "$dir"
 done
