@@ -115,6 +115,14 @@ func (r *Reader) ahead(n int) bool {
 // peek returns the next byte that is not white space without consuming it, 0 at
 // the end.
 func (r *Reader) peek() byte {
+	if r.pos < r.end && r.buf[r.pos] > ' ' {
+		return r.buf[r.pos] // small enough to be inlined: most texts have no white space
+	}
+	return r.pastSpace()
+}
+
+// pastSpace is peek where white space, or nothing that was read, comes next.
+func (r *Reader) pastSpace() byte {
 	for {
 		for r.pos < r.end {
 			switch c := r.buf[r.pos]; c {

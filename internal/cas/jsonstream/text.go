@@ -11,11 +11,15 @@ import (
 // the buffer where it stands there whole and plain, else in scratch.
 func (r *Reader) quoted() []byte {
 	r.pos++
-	if n := bytes.IndexByte(r.buf[r.pos:r.end], '"'); n >= 0 {
-		content := r.buf[r.pos : r.pos+n]
-		if bytes.IndexByte(content, '\\') < 0 {
+	// Most are too short for a search by vector instructions to pay.
+	for n, c := range r.buf[r.pos:r.end] {
+		if c == '"' {
+			content := r.buf[r.pos : r.pos+n]
 			r.pos += n + 1
 			return content
+		}
+		if c == '\\' {
+			break
 		}
 	}
 	r.scratch = r.scratch[:0]
