@@ -10,9 +10,10 @@ import (
 // result is one line of a Go benchmark.
 type result struct{ ns, bytes, allocs float64 }
 
-// goBench runs the benchmarks of a package once.
+// goBench runs the benchmarks of a package five times, and returns of each the run that
+// took the least time: what else the machine does can only add to it.
 func (b *bench) goBench(name, pkg string) (map[string]result, error) {
-	cmd := exec.Command("go", "test", "-run=^$", "-bench=^"+name+"$", "-benchmem", "-benchtime=1s", pkg)
+	cmd := exec.Command("go", "test", "-run=^$", "-bench=^"+name+"$", "-benchmem", "-benchtime=300ms", "-count=5", pkg)
 	cmd.Dir = b.root
 	text, err := cmd.CombinedOutput()
 	if err != nil {
@@ -27,7 +28,9 @@ func (b *bench) goBench(name, pkg string) (map[string]result, error) {
 				return nil, err
 			}
 		}
-		results[m[1]] = r
+		if before, ok := results[m[1]]; !ok || r.ns < before.ns {
+			results[m[1]] = r
+		}
 	}
 	return results, nil
 }

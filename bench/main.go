@@ -33,7 +33,7 @@ type experiment struct {
 
 // bench has what experiments need.
 type bench struct {
-	root, exporter, naive string // the checkout, the programs
+	root, exporter, naive, bare string // the checkout, the programs
 }
 
 func experiments() []experiment {
@@ -89,10 +89,12 @@ func build() (b *bench, clean func(), err error) {
 		return nil, nil, err
 	}
 	clean = func() { _ = os.RemoveAll(dir) }
-	b = &bench{root: "..", exporter: filepath.Join(dir, "exporter"), naive: filepath.Join(dir, "naive")}
-	for program, source := range map[string]string{b.exporter: b.root, b.naive: "."} {
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program, "./"+map[string]string{b.root: "", ".": "naive"}[source])
-		cmd.Dir, cmd.Env = source, append(os.Environ(), "CGO_ENABLED=0")
+	b = &bench{root: "..", exporter: filepath.Join(dir, "exporter"), naive: filepath.Join(dir, "naive"), bare: filepath.Join(dir, "bare")}
+	for _, program := range []struct{ path, module, source string }{
+		{b.exporter, b.root, "."}, {b.naive, ".", "./naive"}, {b.bare, ".", "./bare"},
+	} {
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program.path, program.source)
+		cmd.Dir, cmd.Env = program.module, append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			clean()
 			return nil, nil, fmt.Errorf("build: %w\n%s", err, text)

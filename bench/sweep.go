@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
+	"os/exec"
 	"time"
 
 	"aliyun_cas_exporter/bench/limit"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// sweep reads one large job, three times by the exporter and once by the naive one.
+// sweep reads one large job: in three ways by the exporter, beside the bare reader
+// where latency is the limit, and once by the naive exporter.
 func sweep(b *bench) ([]figure, error) {
 	const workers, latency = 100_000, 50 * time.Millisecond
 	var figures []figure
@@ -50,6 +52,17 @@ func sweep(b *bench) ([]figure, error) {
 			figure{way.name + ": on their way at most", float64(a.PeakInFlight()), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
 			figure{way.name + ": in a second at most", float64(a.PeakPerSecond()), "", fmt.Sprint("≤ ", way.bound.Rate)},
 		)
+		if way.bound.Concurrency > 4 {
+			continue // the bare reader knows no rate
+		}
+		bare, err := b.readBare(huge(workers, latency), way.secure, way.bound)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures,
+			figure{way.name + ": time of the bare reader / least possible", bare.Seconds() / way.bound.Time(pages).Seconds(), "", ""},
+			figure{way.name + ": time / the bare reader's", a.took().Seconds() / bare.Seconds(), "", ""},
+		)
 	}
 	a, err := serve(huge(workers, latency).simulator(), false)
 	if err != nil {
@@ -69,6 +82,22 @@ func sweep(b *bench) ([]figure, error) {
 		figure{"naive: connections", float64(a.connections), "", ""},
 		figure{"naive: time / the exporter's with 4 on their way", a.took().Seconds() / atLatency.Seconds(), "", ""},
 	), nil
+}
+
+// readBare returns how long the bare reader takes, which knows no rate.
+func (b *bench) readBare(e estate, secure bool, bound limit.API) (time.Duration, error) {
+	a, err := serve(e.simulator(), secure)
+	if err != nil {
+		return 0, err
+	}
+	defer a.close()
+	cmd := exec.Command(b.bare, "-api", a.server.URL, "-key", simulator.DemoAccessKeyID, "-secret", simulator.DemoAccessKeySecret,
+		"-pages", fmt.Sprint(bound.Pages(e.workers)), "-concurrency", fmt.Sprint(bound.Concurrency))
+	cmd.Env = []string{"SSL_CERT_FILE=" + a.ca}
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("bare: %w\n%s", err, text)
+	}
+	return a.took(), nil
 }
 
 // moving returns an account of finished jobs, and some that move.
