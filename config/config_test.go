@@ -209,7 +209,7 @@ CAS_ROLE_ARN: is not like acs:ram::123456789012****:role/name
 CAS_ROLE_SESSION_NAME: "two words" is not 2 to 64 letters, digits and . @ - _
 CAS_TOTAL_SHARDS: 0 is less than 1
 CAS_WEB_LISTEN_ADDRESS: "10077" is not host:port or :port
-CAS_WEB_CONFIG_FILE: the file cannot be read
+CAS_WEB_CONFIG_FILE: the file, or one that it names, cannot be read
 CAS_WEB_ENABLE_PPROF: "on" is not true or false
 CAS_LOG_LEVEL: "loud" is not debug, info, warn or error
 CAS_LOG_FORMAT: "xml" is not one of logfmt, json`},
@@ -280,6 +280,38 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestWebConfigurations are read before anything starts, and never shown.
+func TestWebConfigurations(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"basic_auth_users:\n  a: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi": "",
+
+		"basic_auth_users:\n  a: CANARY":                           "is no web configuration: crypto/bcrypt: hashedSecret too short to be a bcrypted password",
+		"basic_auth_users: CANARY":                                 "is no web configuration: yaml: unmarshal errors: line 1: cannot unmarshal !!str `...` into map[string]config.Secret",
+		"users: [CANARY]":                                          "is no web configuration: yaml: unmarshal errors: line 1: field users not found in type web.Config",
+		"tls_server_config: {cert_file: CANARY, key_file: CANARY}": "is no web configuration: failed to read cert_file",
+		"tls_server_config: {cert: CANARY, key: CANARY}":           "is no web configuration: failed to load X509KeyPair: tls: failed to find any PEM data in certificate input",
+		"tls_server_config: {}\n\tCANARY":                          "is no web configuration: yaml: line 2: found character that cannot start any token",
+		"tls_server_config: {min_version: TLS99}":                  "is no web configuration: unknown TLS version: TLS99",
+	} {
+		file := filepath.Join(dir, "web.yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := load(t, with("CAS_WEB_CONFIG_FILE", file))
+		got := ""
+		if err != nil {
+			got = strings.TrimPrefix(err.Error(), "CAS_WEB_CONFIG_FILE: ")
+		}
+		if got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+		if _, err := load(t, with("CAS_WEB_CONFIG_FILE", file), "--healthcheck"); err != nil {
+			t.Errorf("%s\nthe health check says %v", text, err)
+		}
 	}
 }
 
