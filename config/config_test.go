@@ -169,6 +169,20 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestIntervalsFollowThePoll sets one interval; those that are left open fit it.
+func TestIntervalsFollowThePoll(t *testing.T) {
+	for interval, want := range map[string][2]time.Duration{
+		"100ms": {time.Hour, 10 * time.Minute},
+		"5m":    {time.Hour, 15 * time.Minute},
+		"2h":    {2 * time.Hour, 6 * time.Hour},
+	} {
+		s := good(t, with("CAS_POLL_INTERVAL", interval))
+		if got := [2]time.Duration{time.Duration(s.ResyncInterval), time.Duration(s.MaxStaleness)}; got != want {
+			t.Errorf("%s: resync and staleness are %v, want %v", interval, got, want)
+		}
+	}
+}
+
 // TestFaults has the whole report for each mistake, and for many at once.
 func TestFaults(t *testing.T) {
 	role := "acs:ram::1000000000000001:role/cas"
@@ -223,9 +237,9 @@ CAS_LOG_FORMAT: "xml" is not one of logfmt, json`},
 			"nothing to watch", with("CAS_DISCOVERY", "false"), nil,
 			"CAS_DISCOVERY: is off and CAS_JOB_IDS is empty: there is nothing to watch",
 		},
-		{"an interval beyond reason", with("CAS_POLL_INTERVAL", "200y"), nil, "CAS_POLL_INTERVAL: 1752000h is not between 1s and 24h"},
+		{"an interval beyond reason", with("CAS_POLL_INTERVAL", "200y"), nil, "CAS_POLL_INTERVAL: 1752000h is not between 100ms and 24h"},
 		{
-			"times that contradict each other", with("CAS_POLL_INTERVAL", "2h", "CAS_MAX_STALENESS", "3h"), nil,
+			"times that contradict each other", with("CAS_POLL_INTERVAL", "2h", "CAS_RESYNC_INTERVAL", "1h", "CAS_MAX_STALENESS", "3h"), nil,
 			"CAS_RESYNC_INTERVAL: 1h is less than CAS_POLL_INTERVAL (2h)\nCAS_MAX_STALENESS: 3h is less than two poll intervals (4h)",
 		},
 		{"a page beyond reason", with("CAS_PAGE_SIZE", "1001"), nil, "CAS_PAGE_SIZE: 1001 is not between 1 and 1000"},

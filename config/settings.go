@@ -35,7 +35,7 @@ type Settings struct {
 	RegionId            string     `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: ap-southeast-1 for the international site"`
 	Endpoint            string     `split_words:"true" desc:"URL or host of the API; by region if empty; http:// only for a loopback host"`
 	PollInterval        Duration   `split_words:"true" default:"1m" desc:"time between the starts of two poll cycles"`
-	ResyncInterval      Duration   `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed"`
+	ResyncInterval      Duration   `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed; if empty, at least a poll interval"`
 	MaxStaleness        Duration   `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
 	RequestTimeout      Duration   `split_words:"true" default:"15s" desc:"of one HTTP request"`
 	RequestsPerSecond   float64    `split_words:"true" default:"5" desc:"rate limit for an account; fractions allowed; the API takes 10 of each action from all its clients together"`

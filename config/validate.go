@@ -161,11 +161,13 @@ func (l *loader) times() {
 	if l.failed("CAS_POLL_INTERVAL") {
 		return // the others are measured by it
 	}
-	if l.PollInterval < Duration(time.Second) || l.PollInterval > Duration(24*time.Hour) {
-		l.fault("CAS_POLL_INTERVAL", "%v is not between 1s and 24h", l.PollInterval)
+	if l.PollInterval < Duration(100*time.Millisecond) || l.PollInterval > Duration(24*time.Hour) {
+		l.fault("CAS_POLL_INTERVAL", "%v is not between 100ms and 24h", l.PollInterval)
 		return
 	}
-	if l.ResyncInterval < l.PollInterval && !l.failed("CAS_RESYNC_INTERVAL") {
+	if os.Getenv("CAS_RESYNC_INTERVAL") == "" {
+		l.ResyncInterval = max(l.ResyncInterval, l.PollInterval)
+	} else if l.ResyncInterval < l.PollInterval && !l.failed("CAS_RESYNC_INTERVAL") {
 		l.fault("CAS_RESYNC_INTERVAL", "%v is less than CAS_POLL_INTERVAL (%v)", l.ResyncInterval, l.PollInterval)
 	}
 	if os.Getenv("CAS_MAX_STALENESS") == "" {
