@@ -273,10 +273,6 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 		{"a shard too many", with("CAS_SHARD", "3", "CAS_TOTAL_SHARDS", "3"), nil, "CAS_SHARD: 3 is not between 0 and CAS_TOTAL_SHARDS-1 (2)"},
 		{"a shard that is no number", with("CAS_SHARD", "one", "CAS_TOTAL_SHARDS", "3"), nil, `CAS_SHARD: "one" is not a whole number`},
 		{
-			"a pod without a number", with("POD_NAME", "exporter-7d9f8-abcde", "CAS_TOTAL_SHARDS", "3"), nil,
-			"CAS_SHARD: is empty, and neither POD_NAME nor the host name ends with a number",
-		},
-		{
 			"flags", key,
 			[]string{"--log.level=loud", "--log.format=xml", "--web.listen-address=x"},
 			`--web.listen-address: "x" is not host:port or :port
@@ -447,6 +443,10 @@ func TestJobs(t *testing.T) {
 }
 
 func TestShardOfAPod(t *testing.T) {
+	s := good(t, with("POD_NAME", "exporter-7d9f8-abcde", "CAS_TOTAL_SHARDS", "3"))
+	if want := []string{"CAS_SHARD is empty, and neither POD_NAME nor the host name ends with a number: this is shard 0"}; s.Shard != 0 || !slices.Equal(s.Warnings, want) {
+		t.Errorf("got %d and %q, want 0 and %q", s.Shard, s.Warnings, want)
+	}
 	if got := good(t, with("POD_NAME", "cas-exporter-12", "CAS_TOTAL_SHARDS", "20")).Shard; got != 12 {
 		t.Errorf("got %d, want the pod's 12", got)
 	}

@@ -52,7 +52,7 @@ type Settings struct {
 	RoleExternalId      Secret     `split_words:"true" desc:"external id for the role, and for those of CAS_ACCOUNTS"`
 	RoleSessionName     string     `split_words:"true" default:"aliyun_cas_exporter" desc:"session name for the role, and for those of CAS_ACCOUNTS"`
 	Accounts            List       `split_words:"true" desc:"name:role-arn,...: watch these accounts by assuming these roles"`
-	Shard               int        `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name"`
+	Shard               int        `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name, if there is one"`
 	TotalShards         int        `split_words:"true" default:"1" desc:"number of shards"`
 	WebListenAddress    string     `split_words:"true" default:":10077" desc:"address to serve on"`
 	WebConfigFile       string     `split_words:"true" desc:"exporter-toolkit's file for TLS, client certificates and basic auth"`

@@ -214,10 +214,9 @@ func (l *loader) shards() {
 		}
 		ordinal, err := strconv.Atoi(pod[strings.LastIndex(pod, "-")+1:])
 		if err != nil {
-			l.fault("CAS_SHARD", "is empty, and neither POD_NAME nor the host name ends with a number")
-			return
+			l.warn("CAS_SHARD is empty, and neither POD_NAME nor the host name ends with a number: this is shard 0")
 		}
-		l.Shard = ordinal
+		l.Shard = ordinal // 0 without a number
 	}
 	if l.Shard < 0 || l.Shard >= l.TotalShards {
 		l.fault("CAS_SHARD", "%d is not between 0 and CAS_TOTAL_SHARDS-1 (%d)", l.Shard, l.TotalShards-1)
