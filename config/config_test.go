@@ -434,10 +434,10 @@ func TestJobs(t *testing.T) {
 	if diff := cmp.Diff([]config.Account{{"a", "acs:ram::1:role/x", "1"}, {"b", "acs:ram::2:role/y/z", "2"}}, s.Watched); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	s = good(t, with("CAS_DISCOVERY_NAME_REGEXP", "a|b"))
-	for name, want := range map[string]bool{"a": true, "b": true, "ab": false, "xa": false} {
+	s = good(t, with("CAS_DISCOVERY_NAME_REGEXP", "^prod-|renewal$"))
+	for name, want := range map[string]bool{"prod-1": true, "a renewal": true, "preprod-1": false, "renewals": false} {
 		if got := s.DiscoveryName.MatchString(name); got != want {
-			t.Errorf("a|b matches %q: got %v, want %v", name, got, want)
+			t.Errorf("^prod-|renewal$ matches %q: got %v, want %v", name, got, want)
 		}
 	}
 }

@@ -29,7 +29,7 @@ type Settings struct {
 	DiscoveryMaxAge     Duration   `split_words:"true" default:"720h" desc:"ignore finished jobs that were not modified for this long; 0: no limit"`
 	DiscoveryJobTypes   List       `split_words:"true" desc:"list only jobs of these types: user, cloud, trustee"`
 	DiscoveryStatuses   List       `split_words:"true" desc:"list only jobs in these statuses"`
-	DiscoveryNameRegexp string     `split_words:"true" desc:"watch only jobs whose whole name matches"`
+	DiscoveryNameRegexp string     `split_words:"true" desc:"watch only jobs whose name matches; ^ and $ bind it to the whole name"`
 	Statuses            List       `split_words:"true" desc:"watch only workers in these statuses; fewer pages are read"`
 	CloudProducts       List       `split_words:"true" desc:"watch only workers of these products; fewer pages are read"`
 	RegionId            string     `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: ap-southeast-1 for the international site"`

@@ -107,13 +107,11 @@ func (l *loader) discovery() {
 		}
 	}
 	if l.DiscoveryNameRegexp != "" {
-		// Anchored at both ends, as everywhere in Prometheus; tried alone first, for
-		// "a)(b" would be one inside the anchors.
-		if _, err := regexp.Compile(l.DiscoveryNameRegexp); err != nil {
+		name, err := regexp.Compile(l.DiscoveryNameRegexp)
+		if err != nil {
 			l.fault("CAS_DISCOVERY_NAME_REGEXP", "%s is not a regular expression", quote(l.DiscoveryNameRegexp))
-			return
 		}
-		l.DiscoveryName = regexp.MustCompile("^(?:" + l.DiscoveryNameRegexp + ")$")
+		l.DiscoveryName = name
 	}
 }
 
