@@ -107,6 +107,7 @@ func outcomes() map[string]outcome {
 		"throttle-rejected":           {reason.Throttled, 4},
 		"throttle-retry-after":        {reason.Throttled, 4},
 		"throttle-retry-after-date":   {reason.Throttled, 4},
+		"times-floats":                {"", 3},
 		"times-garbage":               {"", 3},
 		"times-huge":                  {"", 3},
 		"times-negative":              {"", 3},

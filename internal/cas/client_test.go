@@ -2,6 +2,7 @@ package cas_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -47,4 +48,22 @@ func TestCredentialsDoNotExpireInTheQueue(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTimes are read in every notation of a number, and never guessed.
+func TestTimes(t *testing.T) {
+	at := time.UnixMilli(1680228896000).UTC()
+	for text, want := range map[string]time.Time{
+		`1680228896000`: at, `"1680228896000"`: at, `1680228896`: at, `"1680228896"`: at,
+		`1680228896000.0`: at, `1.680228896E12`: at, `"1.680228896e+12"`: at, `1680228896.5`: at,
+		`100000000000`: time.Unix(1e11, 0).UTC(), `100000000001`: time.UnixMilli(1e11 + 1).UTC(),
+		`0`: {}, `-1`: {}, `-1.5`: {}, `0.5`: {}, `null`: {}, `""`: {}, `"yesterday"`: {}, `"2023-03-31T02:14:56Z"`: {},
+		`"NaN"`: {}, `"Infinity"`: {}, `1e300`: {}, `1e17`: {}, `true`: {}, `[1]`: {},
+	} {
+		body := fmt.Sprintf(`{"Total":1,"Data":[{"Id":1,"GmtModified":%s}]}`, text)
+		page, err := new(cas.Client).DecodeWorkers(strings.NewReader(body), 1)
+		if err != nil || !page.Workers[0].Modified.Equal(want) {
+			t.Errorf("%s: got %v, %v, want %v", text, page.Workers, err, want)
+		}
+	}
 }

@@ -182,7 +182,14 @@ func label(b []byte) string {
 // time reads an instant; the zero time where there is no readable one. The API
 // documents seconds and sends milliseconds, as numbers or as strings.
 func (d *decoder) time() time.Time {
-	n, err := strconv.ParseInt(string(d.Scalar()), 10, 64)
+	b := d.Scalar()
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		// Encoders of floats write 1.680228896E12.
+		if f, _ := strconv.ParseFloat(string(b), 64); 0 < f && f < 1e18 {
+			n, err = int64(f), nil
+		}
+	}
 	if err != nil || n <= 0 {
 		return time.Time{}
 	}

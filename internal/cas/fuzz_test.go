@@ -163,7 +163,11 @@ func genericWorker(id int64, row map[string]any) cas.Worker {
 	if w.Status == "" {
 		w.Status = "unknown"
 	}
-	if n, err := strconv.ParseInt(first("GmtModified"), 10, 64); err == nil && n > 0 {
+	n, err := strconv.ParseInt(first("GmtModified"), 10, 64)
+	if f, wrong := strconv.ParseFloat(first("GmtModified"), 64); err != nil && wrong == nil && 0 < f && f < 1e18 {
+		n, err = int64(f), nil
+	}
+	if err == nil && n > 0 {
 		if n > 100_000_000_000 {
 			w.Modified = time.UnixMilli(n).UTC()
 		} else {

@@ -101,6 +101,7 @@ func rows() map[string]fault {
 		"missing-region":     each("rows have no region", func(row map[string]any) { delete(row, "RegionId"); delete(row, "CloudRegion") }),
 		"hostile-labels":     each("texts have quotes, newlines and 10 kB", func(row map[string]any) { row["CloudProduct"], row["CertName"] = hostile, hostile }),
 		"times-seconds":      set("times are in seconds", "GmtModified", 1_700_000_000),
+		"times-floats":       set("times are floating-point numbers", "GmtModified", json.Number("1.7E12")),
 		"times-zero":         set("times are 0", "GmtModified", "0"),
 		"times-garbage":      set("times are words", "GmtModified", "yesterday"),
 		"times-negative":     set("times are negative", "GmtModified", -5),
