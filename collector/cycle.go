@@ -129,7 +129,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 	}
 	j.attempted = start
 	snapshot, err := c.sweep(ctx, j.id)
-	if err == nil && snapshot.workers == 0 && recordErr != nil && (gone || !v.record.known()) {
+	if err == nil && snapshot.workers == 0 && gone {
 		err = recordErr // the empty list of a job that nobody knows says nothing
 	}
 	var end hopeless

@@ -132,7 +132,7 @@ func TestIsolation(t *testing.T) {
 		},
 		"nobody knows an empty job": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
-			for action, fault := range map[string]string{"ListWorkerResource": "job-not-found-empty", "DescribeDeploymentJob": "forbidden"} {
+			for action, fault := range map[string]string{"ListWorkerResource": "job-not-found-empty", "DescribeDeploymentJob": "not-found"} {
 				if err := sim.Inject(fault, simulator.Match{Action: action}); err != nil {
 					t.Fatal(err)
 				}
@@ -141,6 +141,17 @@ func TestIsolation(t *testing.T) {
 			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
 			if r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "absent" {
 				t.Error("an empty list of a job without a record is taken for its workers")
+			}
+		},
+		"an empty job may not be described": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			sim.PutJob(simulator.Job{ID: 1, Status: "editing"}, nil)
+			if err := sim.Inject("forbidden", simulator.Match{Action: "DescribeDeploymentJob"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			if !r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "0" || r.value(t, "deployment_job_up") != "1" {
+				t.Errorf("up is %s with %s workers, want 1 with 0", r.value(t, "deployment_job_up"), r.value(t, "deployment_job_workers"))
 			}
 		},
 		"the listing ignores its filters": func(t *testing.T, sim *simulator.Simulator) {
