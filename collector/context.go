@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -105,9 +104,7 @@ func ask(ctx context.Context, c *cycle, action string, call func(context.Context
 	defer cancel()
 	err := call(within)
 	c.asked.note(action, err)
-	if reason.Of(err) == reason.Auth && !errors.Is(context.Cause(ctx), context.Canceled) {
-		c.abort(hopeless{err})
-	}
+	c.judge(err, false)
 	return err
 }
 

@@ -23,8 +23,10 @@ type cycle struct {
 	listed map[int64]*cas.Job      // nil: there is no listing, or it failed
 	asked  verdicts                // on actions of context
 
-	mu     sync.Mutex
-	failed int
+	mu      sync.Mutex
+	failed  int
+	taken   bool // the API took the credentials
+	refused int  // jobs since then for which it did not
 }
 
 // hopeless is the cause of a cycle that ended early for all its jobs.
@@ -129,6 +131,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 	}
 	j.attempted = start
 	snapshot, err := c.sweep(ctx, j.id)
+	c.judge(err, true)
 	if err == nil && snapshot.workers == 0 && gone {
 		err = recordErr // the empty list of a job that nobody knows says nothing
 	}
@@ -163,14 +166,29 @@ func (c *cycle) conclude(v *View, snapshot *Snapshot, err error) {
 	c.logChange(&before, v)
 }
 
-// fail counts a failed poll. Without valid credentials no other can succeed.
+// fail counts a failed poll.
 func (c *cycle) fail(err error) {
-	why := reason.Of(err)
-	c.options.Metrics.failures.WithLabelValues(string(why)).Inc()
-	if why == reason.Auth {
-		c.abort(hopeless{err})
-	}
+	c.options.Metrics.failures.WithLabelValues(string(reason.Of(err))).Inc()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed++
+}
+
+// judge learns from the outcome of a call, or of a job's sweep, whether the API takes
+// the credentials: without valid ones nothing else can succeed. Where it took them
+// before in this cycle, one job that it refuses may be alone.
+func (c *cycle) judge(err error, sweep bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		c.taken, c.refused = true, 0
+	case reason.Of(err) == reason.Auth:
+		if sweep {
+			c.refused++
+		}
+		if !c.taken || c.refused > 1 {
+			c.abort(hopeless{err})
+		}
+	}
 }

@@ -25,6 +25,7 @@ func (c *cycle) discover(ctx context.Context) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
+	c.judge(err, false)
 	before := c.discovery
 	c.discovery = discovery{polled: true, up: err == nil, pages: before.pages}
 	if err != nil {

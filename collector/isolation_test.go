@@ -154,6 +154,51 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("up is %s with %s workers, want 1 with 0", r.value(t, "deployment_job_up"), r.value(t, "deployment_job_workers"))
 			}
 		},
+		"one job alone is refused as if the key were wrong": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			jobs(sim, 30, "processing")
+			if err := sim.Inject("wrong-key", simulator.Match{Action: "ListWorkerResource", JobID: 15}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, discovering)
+			r.Poll(t.Context())
+			if got := len(r.values(t, "deployment_job_workers")); got != 29 {
+				t.Errorf("%d jobs are read, want the 29 others\n%s", got, r.log)
+			}
+		},
+		"an action of context is refused as if the key were wrong": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			jobs(sim, 30, "processing")
+			if err := sim.Inject("wrong-key", simulator.Match{Action: "DescribeDeploymentJobStatus"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, discovering)
+			if !r.Poll(t.Context()) || sim.Calls()["DescribeDeploymentJobStatus"] > 6 {
+				t.Errorf("%v calls\n%s", sim.Calls(), r.log)
+			}
+		},
+		"the key is revoked in the middle of a cycle": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			jobs(sim, 30, "processing")
+			if err := sim.Inject("wrong-key", simulator.Match{Action: "ListWorkerResource"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, discovering)
+			if r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] > 5 || r.value(t, "poll_failures_total", `reason="auth"`) != "30" {
+				t.Errorf("%v calls\n%s", sim.Calls(), r.log)
+			}
+		},
+		"the key was revoked": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			ids := jobs(sim, 30, "processing")
+			if err := sim.Inject("wrong-key", simulator.Match{}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			if r.Poll(t.Context()) || total(sim.Calls()) != 1 || r.value(t, "poll_failures_total", `reason="auth"`) != "30" {
+				t.Errorf("%v calls\n%s", sim.Calls(), r.log)
+			}
+		},
 		"the listing ignores its filters": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			jobs(sim, 3, "success")
