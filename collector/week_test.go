@@ -59,6 +59,7 @@ func TestAWeek(t *testing.T) {
 			time.Sleep(20*interval + interval/2) // until between two cycles
 			synctest.Wait()
 			world.compare(t, r)
+			synctest.Wait() // for the end of what gathered
 			if got := runtime.NumGoroutine(); got > goroutines {
 				t.Errorf("day %d: %d goroutines, want at most %d", day, got, goroutines)
 			}
