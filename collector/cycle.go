@@ -116,6 +116,7 @@ func (v *View) urgent() bool {
 
 // poll confirms or reads one job and publishes what it found.
 func (c *cycle) poll(ctx context.Context, j *job) {
+	j.attempted = time.Now()
 	v := *j.view.Load()
 	recordErr := c.refreshRecord(ctx, j, &v)
 	start := time.Now()
@@ -129,7 +130,6 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 		j.view.Store(&v)
 		return
 	}
-	j.attempted = start
 	snapshot, err := c.sweep(ctx, j.id)
 	c.judge(err, true)
 	if err == nil && snapshot.workers == 0 && gone {

@@ -367,6 +367,30 @@ func TestContextThatFailsIsNotAskedForAtEveryPoll(t *testing.T) {
 	})
 }
 
+// TestConfiguredJobsAreConfirmedInTurn asks about more jobs at rest than a cycle has
+// time for.
+func TestConfiguredJobsAreConfirmedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		var ids []int64
+		for id := range int64(30) {
+			ids = append(ids, id+1)
+			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: time.Now().Add(-time.Hour)}, crowd(1))
+		}
+		r := newRig(t, sim, func(s *settings) { s.poller.JobIDs, s.RequestsPerSecond = ids, 0.25 })
+		for range 20 {
+			r.Poll(t.Context())
+			time.Sleep(15 * time.Second)
+		}
+		for _, at := range r.values(t, "deployment_job_last_success_timestamp_seconds") {
+			seconds, _ := strconv.ParseFloat(at, 64)
+			if age := time.Since(time.Unix(int64(seconds), 0)); age > 4*time.Minute {
+				t.Errorf("a job was confirmed %v ago, want it to be at most three cycles of about ten jobs", age)
+			}
+		}
+	})
+}
+
 // large marks a test that is run without the race detector only: with it, the test
 // would take minutes, and the detector's own tables are not made for that many
 // goroutines.

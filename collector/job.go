@@ -15,7 +15,7 @@ type job struct {
 	configured bool
 	view       atomic.Pointer[View]
 
-	attempted time.Time // when it was last swept, or tried
+	attempted time.Time // when it last had its turn
 	swept     revision  // of the record before the last complete sweep
 	resync    time.Time // when a sweep is due although nothing changed
 	missed    missed
