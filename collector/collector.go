@@ -13,8 +13,8 @@ import (
 
 // turns bound how many accounts are polled side by side: most of a poll is waiting
 // for the account's own limiter, so that it takes many to keep a core busy. An
-// account whose last poll failed slowly, as when its API does not answer, waits
-// for others like it: it delays no sound one.
+// account most of whose last poll failed slowly, as when its API does not answer,
+// waits for others like it: it delays no sound one.
 type turns struct{ sound, ailing chan struct{} }
 
 func newTurns() *turns { return &turns{make(chan struct{}, 128), make(chan struct{}, 16)} }

@@ -65,6 +65,13 @@ func (c *cycle) run(ctx context.Context) bool {
 	// What is at rest has the rest of the interval, short of the next tick.
 	start(resting, max(c.options.PollInterval-share, time.Since(c.start)+share))
 	_ = group.Wait() // poll keeps its errors
+	confirmed := 0
+	for _, j := range *c.jobs.Load() {
+		if !j.view.Load().Success.Before(c.start) {
+			confirmed++
+		}
+	}
+	c.ailing = c.failed > confirmed
 	return c.failed == 0
 }
 

@@ -19,8 +19,9 @@ type Poller struct {
 	account  atomic.Pointer[account]
 	latest   atomic.Pointer[dated[cas.JobCounts]] // of any job: it has the account's quota
 
-	discovery discovery // belongs to the cycle, as does budgeted
+	discovery discovery // belongs to the cycle, as do the next two
 	budgeted  float64
+	ailing    bool // more failed in the last cycle than was confirmed
 }
 
 // account is what is known of the account after a cycle. It is never written
@@ -65,11 +66,11 @@ func (p *Poller) run(ctx context.Context, stagger time.Duration, turns *turns) {
 			return
 		}
 		start := time.Now()
-		ok := p.Poll(ctx)
+		p.Poll(ctx)
 		took := time.Since(start)
 		<-turn
 		turn = turns.sound
-		if !ok && took > p.options.PollInterval/4 {
+		if p.ailing && took > p.options.PollInterval/4 {
 			turn = turns.ailing
 		}
 		tick = p.nextTick(tick, time.Since(tick)-jitter, took)
