@@ -34,13 +34,14 @@ func (p *Poller) expect() map[string]float64 {
 }
 
 // logBudget says what the polling costs when that changed by a quarter or crossed
-// what the rate limit allows, and warns when it is more.
+// what the rate limit allows in the time that a cycle works, and warns when it is
+// more.
 func (p *Poller) logBudget(a *account) {
 	var perCycle float64
 	for _, n := range a.expected {
 		perCycle += n
 	}
-	allowed := p.options.RateLimit * p.options.PollInterval.Seconds()
+	allowed := p.options.RateLimit * p.working().Seconds()
 	crossed := perCycle > allowed != (p.budgeted > allowed)
 	if perCycle == 0 || !crossed && math.Abs(perCycle-p.budgeted) < p.budgeted/4 {
 		return

@@ -60,10 +60,9 @@ func (c *cycle) run(ctx context.Context) bool {
 	}
 	urgent, resting := inTurn(due)
 	// Each has a share of every cycle, however long the listing took.
-	share := c.options.PollInterval / 5
+	share := c.options.PollInterval - c.working()
 	start(urgent, max(c.budget()*4/5, time.Since(c.start)+share))
-	// What is at rest has the rest of the interval, short of the next tick.
-	start(resting, max(c.options.PollInterval-share, time.Since(c.start)+share))
+	start(resting, max(c.working(), time.Since(c.start)+share))
 	_ = group.Wait() // poll keeps its errors
 	confirmed := 0
 	for _, j := range *c.jobs.Load() {

@@ -301,7 +301,7 @@ func TestTenThousandJobs(t *testing.T) {
 			}
 		}
 		if log := r.log.String(); !strings.Contains(log, "level=WARN msg=\"the watched jobs cannot be read within the poll interval at the configured rate\" jobs=10000 requests_per_cycle=") ||
-			!strings.Contains(log, "allowed_per_cycle=300") {
+			!strings.Contains(log, "allowed_per_cycle=240") {
 			t.Errorf("no warning with the numbers:\n%s", log)
 		}
 		expected := 0.0
@@ -313,6 +313,24 @@ func TestTenThousandJobs(t *testing.T) {
 			t.Errorf("%v calls are expected a cycle at %s/s, want 200 of the listing and 10,000 of each kind spread over 54 cycles", expected, rate)
 		}
 	})
+}
+
+// TestBudgetLeavesTheEndOfTheInterval needs 5.7 calls a cycle, which a cycle has time
+// for at one rate, and at the other would have if it worked all of its interval.
+func TestBudgetLeavesTheEndOfTheInterval(t *testing.T) {
+	for rate, enough := range map[float64]bool{0.12: true, 0.1: false} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := finishedJobs(100, func() []simulator.Worker { return crowd(1) })
+			r := newRig(t, sim, func(s *settings) {
+				discovering(s)
+				s.RequestsPerSecond = rate
+			})
+			r.Poll(t.Context())
+			if warned := strings.Contains(r.log.String(), "cannot be read within the poll interval"); warned == enough {
+				t.Errorf("at %v calls/s: warned is %v\n%s", rate, warned, r.log)
+			}
+		})
+	}
 }
 
 // TestFilteredReadsCountAWorkerOnce lets a worker be in two filtered reads: one

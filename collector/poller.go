@@ -130,6 +130,10 @@ func (p *Poller) runCycle(ctx context.Context, whole bool) bool {
 // before the next one begins.
 func (p *Poller) budget() time.Duration { return p.options.MaxStaleness / 2 }
 
+// working is how much of the interval a cycle plans to work: the rest lets what it
+// began end before the next tick.
+func (p *Poller) working() time.Duration { return p.options.PollInterval * 4 / 5 }
+
 // patience is how long a listing of so many pages may take: thrice its time at
 // the configured rate, with as many jobs beside it as are read at once.
 func (p *Poller) patience(pages int) time.Duration {
