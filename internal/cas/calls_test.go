@@ -347,6 +347,21 @@ func TestCancellationEndsEveryWait(t *testing.T) {
 	}
 }
 
+// TestCancellationHidesWhatIsRepeated cancels a call between two attempts: the caller is
+// told of its own end, which is no failure, not of the last attempt's.
+func TestCancellationHidesWhatIsRepeated(t *testing.T) {
+	for _, code := range []string{"ServiceUnavailable", "Throttling.User"} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &api{answer: func(int) (int, string, string) { return 503, "60", refusal(code) }}
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			if err := call(ctx, newClient(t, a, nil)); !errors.Is(err, context.Canceled) || len(a.sent) != 1 {
+				t.Errorf("%s: got %v after %d requests, want the cancellation after one", code, err, len(a.sent))
+			}
+		})
+	}
+}
+
 // TestCredentialsAreTriedByOneCall lets one call go first until the API has accepted
 // the key, and again after it refused it.
 func TestCredentialsAreTriedByOneCall(t *testing.T) {

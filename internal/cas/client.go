@@ -2,6 +2,7 @@ package cas
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -100,6 +101,9 @@ func (c *Client) call(ctx context.Context, action string, params map[string]stri
 			return err
 		}
 		if !sleep(ctx, delay) {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return waitError(ctx)
+			}
 			return err // the last failure says more than the deadline does
 		}
 	}
