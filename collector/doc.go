@@ -16,11 +16,11 @@
 //   - A finished job whose record is unchanged is not read again before its
 //     resync is due.
 //
-// What it cannot see: a worker that is deleted and another that is inserted
-// while the pages of one read are on their way, such that Total and the number
-// of distinct ids still agree. Then at most as many workers are missing as were
-// inserted on pages already read. The API's own count is exported beside ours
-// to catch it.
+// What it cannot see: a worker that is deleted from a page already read while
+// another is inserted on a page still to come. The rows between move up by one, so
+// that a worker is on no page that is read, and yet Total and the number of
+// distinct ids agree. At most as many workers are missing as were counted and then
+// deleted during the read.
 //
 // It refuses to import net/http: a scrape does no I/O, by construction.
 package collector

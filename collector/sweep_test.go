@@ -92,29 +92,50 @@ func TestDocumentedSampleIsIncomplete(t *testing.T) {
 	})
 }
 
-// TestWhatPagingCannotSee shows the bound that is documented: a delete behind the
-// pages already read and an insert before them, in one read, hide each other. The
-// API's own count shows it in the next poll.
+// TestWhatPagingCannotSee shows the bound that is documented. A worker that is deleted
+// from a page already read, and one that is inserted behind, hide each other: the rows
+// move up, and one that was there all the while is on no page that is read. The
+// other way round a row comes twice, and the read is repeated.
 func TestWhatPagingCannotSee(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sim := simulator.New(simulator.Options{})
-		workers := crowd(100)
-		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers[1:])
-		sim.OnCall(func(call simulator.Call) {
-			if call.Action == "ListWorkerResource" && call.Page == 2 {
-				sim.DeleteWorker(8888, 100)
-				sim.PutWorker(8888, workers[0]) // on page 1, which has been read
-			}
+	for name, test := range map[string]struct {
+		deleted, inserted int64
+		reads             int
+		failed            string // in error, as counted by the first poll
+	}{
+		"deleted before, inserted behind": {2, 200, 1, "0"},
+		"deleted behind, inserted before": {100, 1, 2, "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := simulator.New(simulator.Options{})
+				workers := make([]simulator.Worker, 99)
+				for i := range workers {
+					workers[i] = simulator.Worker{ID: int64(i + 2), Status: "success", CloudProduct: "CDN"}
+				}
+				workers[50].Status = "error" // the first of page 2
+				sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers)
+				sim.OnCall(func(call simulator.Call) {
+					if call.Action == "ListWorkerResource" && call.Page == 2 {
+						sim.DeleteWorker(8888, test.deleted)
+						sim.PutWorker(8888, simulator.Worker{ID: test.inserted, Status: "success", CloudProduct: "CDN"})
+					}
+				})
+				r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{8888} })
+				for poll, failed := range []string{test.failed, "1"} {
+					sim.ResetStats()
+					if !r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "99" || r.value(t, "deployment_job_reported_workers") != "99" {
+						t.Errorf("poll %d: %s workers, %s reported; want 99 of both\n%s", poll, r.value(t, "deployment_job_workers"), r.value(t, "deployment_job_reported_workers"), r.log)
+					}
+					if got := r.value(t, "deployment_workers", `status="error"`); got != failed {
+						t.Errorf("poll %d: %s workers in error, want %s", poll, got, failed)
+					}
+					if want := 2 * []int{test.reads, 1}[poll]; sim.Calls()["ListWorkerResource"] != want {
+						t.Errorf("poll %d: %v, want %d pages", poll, sim.Calls(), want)
+					}
+				}
+			})
 		})
-		r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{8888} })
-		up := r.Poll(t.Context())
-		got := r.value(t, "deployment_job_workers")
-		// Total stayed 99. The rows moved by one, so one worker came twice and one is
-		// missing: the read is not complete and was repeated.
-		if !up || got != "99" || sim.Calls()["ListWorkerResource"] < 4 {
-			t.Errorf("up %v, %s workers, calls %v", up, got, sim.Calls())
-		}
-	})
+	}
 }
 
 func TestFailedWorkersAreTheOldest(t *testing.T) {
