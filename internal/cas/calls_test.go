@@ -132,7 +132,7 @@ func together(ctx context.Context, client *cas.Client, calls int) int {
 }
 
 // TestRetries pins for each kind of failure how many requests a call costs, and the
-// bounds of the pauses between them.
+// bounds of the pauses between them, all of which they use.
 func TestRetries(t *testing.T) {
 	jitter := [][2]time.Duration{{0, 500 * time.Millisecond}, {0, time.Second}, {0, 2 * time.Second}}
 	hinted := func(hint time.Duration) [][2]time.Duration {
@@ -158,6 +158,7 @@ func TestRetries(t *testing.T) {
 		"success":           {200, "9", good, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			shortest, longest := slices.Repeat([]time.Duration{time.Hour}, len(test.pauses)), make([]time.Duration, len(test.pauses))
 			for range 50 { // the pauses are random
 				synctest.Test(t, func(t *testing.T) {
 					a := &api{answer: func(int) (int, string, string) { return test.status, test.hint, test.body }}
@@ -168,9 +169,11 @@ func TestRetries(t *testing.T) {
 						t.Fatalf("%d requests, want %d", len(a.sent), len(test.pauses)+1)
 					}
 					for i, bounds := range test.pauses {
-						if got := a.sent[i+1].Sub(a.sent[i]); got < bounds[0] || got > bounds[1] {
+						got := a.sent[i+1].Sub(a.sent[i])
+						if got < bounds[0] || got > bounds[1] {
 							t.Errorf("pause %d: %v, want %v to %v", i+1, got, bounds[0], bounds[1])
 						}
+						shortest[i], longest[i] = min(shortest[i], got), max(longest[i], got)
 					}
 					for _, why := range a.reasons {
 						if why != test.want {
@@ -181,6 +184,11 @@ func TestRetries(t *testing.T) {
 						t.Errorf("%d times invalidated, want %d; %d requests observed of %d", a.invalidated, want, len(a.reasons), len(a.sent))
 					}
 				})
+			}
+			for i, bounds := range test.pauses { // callers that failed together must not come back together
+				if third := (bounds[1] - bounds[0]) / 3; shortest[i] > bounds[0]+third || longest[i] < bounds[1]-third {
+					t.Errorf("pause %d: %v to %v, want all of %v to %v", i+1, shortest[i], longest[i], bounds[0], bounds[1])
+				}
 			}
 		})
 	}
