@@ -81,16 +81,14 @@ type world struct {
 	mu    sync.Mutex
 	reads []*read // of the cycle
 	last  *read   // the last complete one of all cycles
-	since time.Time
 }
 
 // read is one pass over the pages, as served.
 type read struct {
-	total   int64
-	rows    map[json.Number][]served // more than one where a row moved or was served twice
-	steady  bool                     // every page reported the same total
-	pages   int
-	started time.Time
+	total  int64
+	rows   map[json.Number][]served // more than one where a row moved or was served twice
+	steady bool                     // every page reported the same total
+	ended  time.Time                // when its last page was served
 }
 
 type served struct {
@@ -171,7 +169,7 @@ func (w *world) record(req *http.Request, body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if query.Get("CurrentPage") == "1" {
-		w.reads = append(w.reads, &read{rows: map[json.Number][]served{}, steady: true, started: time.Now(), total: -1})
+		w.reads = append(w.reads, &read{rows: map[json.Number][]served{}, steady: true, total: -1})
 	}
 	if !valid {
 		return
@@ -181,7 +179,7 @@ func (w *world) record(req *http.Request, body []byte) {
 		r.total = *answer.Total
 	}
 	r.steady = r.steady && *answer.Total == r.total
-	r.pages++
+	r.ended = time.Now()
 	for _, row := range answer.Data {
 		if !slices.Contains(r.rows[row.Id], row) {
 			r.rows[row.Id] = append(r.rows[row.Id], row)
@@ -212,7 +210,7 @@ func (w *world) cycle(rt *rapid.T) {
 		if !r.steady || int64(len(r.rows)) != r.total {
 			rt.Fatalf("up after a read of %d distinct rows of %d, steady %v", len(r.rows), r.total, r.steady)
 		}
-		w.last, w.since = r, time.Now()
+		w.last = r
 	}
 	if got, want := w.value(rt, "deployment_job_up"), map[bool]string{true: "1", false: "0"}[up]; got != want {
 		rt.Fatalf("up is %s, want %s\n%s", got, want, w.log)
@@ -224,7 +222,7 @@ func (w *world) cycle(rt *rapid.T) {
 func (w *world) compare(rt *rapid.T, when string) {
 	least, most := map[string]int{}, map[string]int{}
 	workers := "absent"
-	if w.last != nil && time.Since(w.since) <= w.options.MaxStaleness {
+	if w.last != nil && time.Since(w.last.ended) <= w.options.MaxStaleness {
 		workers = strconv.Itoa(len(w.last.rows))
 		for _, variants := range w.last.rows {
 			for _, row := range variants {
