@@ -260,7 +260,7 @@ func plain(h http.Header, body io.Reader) ([]byte, error) {
 func TestProfilesOutliveTheWriteTimeout(t *testing.T) {
 	f := newServer(t, func(o *server.Options) { o.EnablePprof = true })
 	f.Hurry()
-	if status, body := get(t, f.run(t), "/debug/pprof/trace?seconds=3"); status != 200 || len(body) == 0 {
+	if status, body := get(t, f.run(t), "/debug/pprof/trace?seconds=4"); status != 200 || len(body) == 0 {
 		t.Errorf("got %d, %d bytes", status, len(body))
 	}
 }

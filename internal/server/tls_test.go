@@ -227,7 +227,7 @@ func TestBadWebConfig(t *testing.T) {
 			path = a.config(t, text)
 		}
 		f := newServer(t, func(o *server.Options) { o.WebConfigFile, o.ListenAddress = path, "127.0.0.1:0" })
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := f.Run(ctx); err == nil {
 			t.Errorf("%s: no error", name)
 		}
