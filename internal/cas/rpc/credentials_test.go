@@ -204,7 +204,7 @@ func callWith(t *testing.T, endpoint string, decode func(io.Reader) error) error
 	transport := rpc.NewTransport(1)
 	defer transport.CloseIdleConnections()
 	client, err := rpc.New(rpc.Options{
-		Endpoint: endpoint, Version: "2020-04-07", RegionID: "cn-hangzhou", Transport: transport, Timeout: 10 * time.Second, UserAgent: "test",
+		Endpoint: endpoint, Version: "2020-04-07", RegionID: "cn-hangzhou", Transport: transport, Timeout: time.Minute, UserAgent: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -152,7 +152,7 @@ func call(t *testing.T, handler http.HandlerFunc, decode func(io.Reader) error) 
 	defer server.Close()
 	client, err := rpc.New(rpc.Options{
 		Endpoint: server.URL, Version: "2020-04-07", RegionID: "cn-hangzhou",
-		Transport: rpc.NewTransport(1), Timeout: 2 * time.Second, UserAgent: "test",
+		Transport: rpc.NewTransport(1), Timeout: time.Minute, UserAgent: "test",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestErrorsAreOneLineWithoutSecrets(t *testing.T) {
 func TestTransportErrorsHideTheURL(t *testing.T) {
 	client, err := rpc.New(rpc.Options{
 		Endpoint: "http://127.0.0.1:1", Version: "2020-04-07", RegionID: "cn-hangzhou",
-		Transport: rpc.NewTransport(1), Timeout: time.Second,
+		Transport: rpc.NewTransport(1), Timeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -242,26 +242,27 @@ func TestCancellationAndDeadline(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(hang))
 	defer server.Close()
 	for name, test := range map[string]struct {
-		ctx  func() (context.Context, context.CancelFunc)
-		want error
-		why  reason.Reason
+		timeout time.Duration
+		ctx     func() (context.Context, context.CancelFunc)
+		want    error
+		why     reason.Reason
 	}{
-		"cancelled": {func() (context.Context, context.CancelFunc) {
+		"cancelled": {time.Minute, func() (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(20*time.Millisecond, cancel)
 			return ctx, cancel
 		}, context.Canceled, ""},
-		"deadline of the caller": {func() (context.Context, context.CancelFunc) {
+		"deadline of the caller": {time.Minute, func() (context.Context, context.CancelFunc) {
 			return context.WithTimeout(t.Context(), 20*time.Millisecond)
 		}, context.DeadlineExceeded, reason.Timeout},
-		"timeout of the call": {func() (context.Context, context.CancelFunc) {
+		"timeout of the call": {100 * time.Millisecond, func() (context.Context, context.CancelFunc) {
 			return context.WithCancel(t.Context())
 		}, nil, reason.Timeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := rpc.New(rpc.Options{
 				Endpoint: server.URL, Version: "2020-04-07", RegionID: "cn-hangzhou",
-				Transport: rpc.NewTransport(1), Timeout: 200 * time.Millisecond,
+				Transport: rpc.NewTransport(1), Timeout: test.timeout,
 			})
 			if err != nil {
 				t.Fatal(err)
