@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -49,35 +50,29 @@ func TestPagesInBrowser(t *testing.T) {
 	}
 }
 
-// serveExporter runs the exporter on a simulator, or the demo, until it was polled
-// some times.
+// serveExporter runs the exporter on a simulator, or the demo, until it has polled
+// twice.
 func serveExporter(t *testing.T, sim *simulator.Simulator) (address string) {
 	t.Helper()
-	address = freeAddress(t)
-	endpoint, args, ripe := "", []string{"--demo"}, 5*time.Second
+	endpoint, args := "", []string{"--demo"}
 	if sim != nil {
 		api := httptest.NewServer(sim)
 		t.Cleanup(api.Close)
 		endpoint, args = api.URL, nil
-	} else if os.Getenv("SCREENSHOTS") != "" {
-		ripe = 2 * time.Minute
 	}
 	environment(t, endpoint, map[string]string{
-		"CAS_WEB_LISTEN_ADDRESS": address, "CAS_POLL_INTERVAL": "2s", "CAS_MAX_ATTEMPTS": "1",
+		"CAS_WEB_LISTEN_ADDRESS": anyPort, "CAS_POLL_INTERVAL": "2s", "CAS_MAX_ATTEMPTS": "1",
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan int)
-	go func() {
-		status, _, _ := program(ctx, args...)
-		ended <- status
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if status := <-ended; status != exitOK {
-			t.Errorf("the exporter ended with status %d", status)
-		}
+	s := serve(t, args...)
+	address = s.address(t)
+	third := regexp.MustCompile(`aliyun_cas_api_requests_total\{action="ListDeploymentJob"\} ([3-9]|\d\d)`)
+	s.until(t, "the third poll begins", func() bool {
+		metrics, _ := get(t.Context(), "http://"+address+"/metrics")
+		return third.MatchString(metrics)
 	})
-	time.Sleep(ripe)
+	if sim == nil && os.Getenv("SCREENSHOTS") != "" {
+		time.Sleep(2 * time.Minute) // so that the demo has something to show
+	}
 	return address
 }
 

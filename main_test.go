@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +44,79 @@ func program(ctx context.Context, args ...string) (status int, stdout, stderr st
 	var out, log bytes.Buffer
 	status = run(ctx, args, &out, &log)
 	return status, out.String(), log.String()
+}
+
+// anyPort lets the program choose where it listens: a port that a test finds free can
+// be taken a moment later.
+const anyPort = "127.0.0.1:0"
+
+// serving is the program while it serves.
+type serving struct {
+	log    output
+	stop   context.CancelFunc
+	ended  chan struct{}
+	status int
+	stdout bytes.Buffer // once it has ended
+}
+
+// serve runs the program at most until the test ends.
+func serve(t *testing.T, args ...string) *serving {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &serving{stop: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		s.status = run(ctx, args, &s.stdout, &s.log)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-s.ended
+	})
+	return s
+}
+
+// until waits until something is so: a machine may be busy with other work.
+func (s *serving) until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-s.ended:
+			t.Fatalf("the program ended with status %d\n%s", s.status, s.log.String())
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited a minute until %s\n%s", what, s.log.String())
+		}
+	}
+}
+
+// address waits until the program listens and returns where.
+func (s *serving) address(t *testing.T) (address string) {
+	t.Helper()
+	s.until(t, "it listens", func() bool {
+		_, said, listens := strings.Cut(s.log.String(), "Listening on")
+		address = regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(said)
+		return listens && address != ""
+	})
+	return address
+}
+
+// output is what a program printed; it may be read while it is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 func TestOnce(t *testing.T) {
@@ -115,18 +190,17 @@ func TestTerminationDuringASweep(t *testing.T) {
 	sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, make2000Pages())
 	api := httptest.NewServer(sim)
 	defer api.Close()
-	environment(t, api.URL, map[string]string{"CAS_JOB_IDS": "8888", "CAS_WEB_LISTEN_ADDRESS": freeAddress(t)})
-	ctx, cancel := context.WithCancel(t.Context())
-	var told time.Time
-	time.AfterFunc(1500*time.Millisecond, func() {
-		told = time.Now()
-		cancel()
-	})
-	status, _, stderr := program(ctx)
-	if took := time.Since(told); status != exitOK || took > time.Second {
-		t.Errorf("ended after %v with status %d\n%s", took, status, stderr)
+	environment(t, api.URL, map[string]string{"CAS_JOB_IDS": "8888", "CAS_WEB_LISTEN_ADDRESS": anyPort})
+	s := serve(t)
+	s.until(t, "the sweep is under way", func() bool { return sim.Calls()["ListWorkerResource"] >= 5 })
+	told := time.Now()
+	s.stop()
+	<-s.ended
+	// What is left of the sweep takes more than a minute.
+	if took := time.Since(told); s.status != exitOK || took > 10*time.Second {
+		t.Errorf("ended after %v with status %d\n%s", took, s.status, s.log.String())
 	}
-	if calls := sim.Calls()["ListWorkerResource"]; calls < 5 || calls > 1999 {
+	if calls := sim.Calls()["ListWorkerResource"]; calls > 1999 {
 		t.Errorf("%d pages were read: the sweep was not under way", calls)
 	}
 }
@@ -139,23 +213,13 @@ func make2000Pages() []simulator.Worker {
 	return workers
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 func TestUnreachableAPIIsNotFatal(t *testing.T) {
-	environment(t, "http://127.0.0.1:1", map[string]string{"CAS_JOB_IDS": "8888", "CAS_WEB_LISTEN_ADDRESS": freeAddress(t), "CAS_MAX_ATTEMPTS": "1"})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	status, _, stderr := program(ctx)
-	if status != exitOK || !strings.Contains(stderr, "reason=network") {
-		t.Errorf("status %d\n%s", status, stderr)
+	environment(t, "http://127.0.0.1:1", map[string]string{"CAS_JOB_IDS": "8888", "CAS_WEB_LISTEN_ADDRESS": anyPort, "CAS_MAX_ATTEMPTS": "1"})
+	s := serve(t)
+	s.until(t, "the poll fails", func() bool { return strings.Contains(s.log.String(), "reason=network") })
+	s.stop()
+	if <-s.ended; s.status != exitOK {
+		t.Errorf("status %d\n%s", s.status, s.log.String())
 	}
 }
 
@@ -197,9 +261,9 @@ func TestHealthcheck(t *testing.T) {
 		"one address":              {served(http.StatusOK), "", exitOK},
 		"another address":          {"127.0.0.2:" + port, "", exitFailed},
 		"unhealthy":                {served(http.StatusInternalServerError), "", exitFailed},
-		"nothing listens":          {freeAddress(t), "", exitFailed},
+		"nothing listens":          {"127.0.0.1:1", "", exitFailed},
 		"TLS or a password":        {served(http.StatusUnauthorized), webConfig, exitOK},
-		"nothing listens with TLS": {freeAddress(t), webConfig, exitFailed},
+		"nothing listens with TLS": {"127.0.0.1:1", webConfig, exitFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The demo has no key, and must be found healthy all the same.

@@ -137,39 +137,26 @@ func echoes() map[string]http.HandlerFunc {
 }
 
 // emitted serves until the first cycle has ended, and returns all that came out.
-func emitted(t *testing.T, address string) map[string]string {
+func emitted(t *testing.T) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	type end struct {
-		status         int
-		stdout, stderr string
-	}
-	ended := make(chan end, 1)
-	go func() {
-		var e end
-		e.status, e.stdout, e.stderr = program(ctx)
-		ended <- e
-	}()
+	s := serve(t)
+	root := "http://" + s.address(t)
 	texts := map[string]string{}
-	for {
-		if _, status := get(ctx, "http://"+address+"/-/ready"); status == http.StatusOK || ctx.Err() != nil {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	s.until(t, "the first cycle has ended", func() bool {
+		_, status := get(t.Context(), root+"/-/ready")
+		return status == http.StatusOK
+	})
 	for _, path := range []string{"/metrics", "/", "/runbooks", "/-/healthy", "/nowhere", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2"} {
-		texts[path], _ = get(ctx, "http://"+address+path)
+		texts[path], _ = get(t.Context(), root+path)
 	}
-	cancel()
-	e := <-ended
-	if e.status != exitOK {
-		t.Errorf("status %d, want %d", e.status, exitOK)
+	s.stop()
+	if <-s.ended; s.status != exitOK {
+		t.Errorf("status %d, want %d", s.status, exitOK)
 	}
-	if !strings.Contains(texts["/metrics"], "aliyun_cas_poll_failures_total") || !strings.Contains(e.stderr, "exporter ends") {
-		t.Errorf("nothing to look at: %d bytes of metrics, log:\n%s", len(texts["/metrics"]), e.stderr)
+	texts["standard output"], texts["the log"] = s.stdout.String(), s.log.String()
+	if !strings.Contains(texts["/metrics"], "aliyun_cas_poll_failures_total") || !strings.Contains(texts["the log"], "exporter ends") {
+		t.Errorf("nothing to look at: %d bytes of metrics, log:\n%s", len(texts["/metrics"]), texts["the log"])
 	}
-	texts["standard output"], texts["the log"] = e.stdout, e.stderr
 	return texts
 }
 
@@ -211,13 +198,17 @@ func TestNoSecretComesOut(t *testing.T) {
 			}
 			api := httptest.NewServer(sim)
 			defer api.Close()
+			patience := "15s"
+			if strings.HasPrefix(fault, "slow-") {
+				patience = "100ms"
+			}
 			more := map[string]string{
-				"CAS_REQUEST_TIMEOUT": "100ms", "CAS_MAX_ATTEMPTS": "1", "CAS_WEB_ENABLE_PPROF": "true", "CAS_WEB_LISTEN_ADDRESS": freeAddress(t),
+				"CAS_REQUEST_TIMEOUT": patience, "CAS_MAX_ATTEMPTS": "1", "CAS_WEB_ENABLE_PPROF": "true", "CAS_WEB_LISTEN_ADDRESS": anyPort,
 				"CAS_LOG_LEVEL": "debug", "CAS_LOG_FORMAT": []string{"logfmt", "json"}[i%2], "CAS_JOB_IDS": "8888,9999", "CAS_DISCOVERY": strconv.FormatBool(i%3 != 0),
 			}
 			maps.Copy(more, sources[i%len(sources)])
 			environment(t, api.URL, more)
-			texts := emitted(t, more["CAS_WEB_LISTEN_ADDRESS"])
+			texts := emitted(t)
 			for where, text := range texts {
 				nothingPrivate(t, where, text)
 			}
