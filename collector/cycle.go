@@ -23,6 +23,8 @@ type cycle struct {
 	listed map[int64]*cas.Job      // nil: there is no listing, or it failed
 	asked  verdicts                // on actions of context
 
+	polls sync.WaitGroup // of jobs, under way
+
 	mu      sync.Mutex
 	failed  int
 	taken   bool // the API took the credentials
@@ -34,14 +36,18 @@ type hopeless struct{ error }
 
 func (h hopeless) Unwrap() error { return h.error }
 
-// run polls every job once. It reports whether all of it succeeded.
+// run polls every job once, but for those that are still being read. It reports
+// whether all of it succeeded.
 func (c *cycle) run(ctx context.Context) bool {
 	ctx, c.abort = context.WithCancelCause(ctx)
-	defer c.abort(nil)
+	defer c.cycles.Go(func() {
+		c.polls.Wait()
+		c.abort(nil)
+	})
 	c.discover(ctx)
 	var due []*job
 	for _, j := range *c.jobs.Load() {
-		if !c.confirm(j) {
+		if !j.reading.Load() && !c.confirm(j) {
 			due = append(due, j)
 		}
 	}
@@ -53,7 +59,7 @@ func (c *cycle) run(ctx context.Context) bool {
 				return // the others come first in the next cycle
 			}
 			group.Go(func() error {
-				c.poll(ctx, j)
+				c.pollInTime(ctx, j)
 				return nil
 			})
 		}
@@ -70,8 +76,40 @@ func (c *cycle) run(ctx context.Context) bool {
 			confirmed++
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.ailing = c.failed > confirmed
 	return c.failed == 0
+}
+
+// pollInTime polls a job and returns when that is done or, so that one job makes the data
+// of no other stale, once it shows that it takes long: then the read goes on beside the
+// cycles to come. There is room for a few of these.
+func (c *cycle) pollInTime(ctx context.Context, j *job) {
+	done, long := make(chan struct{}), make(chan struct{}, 1)
+	j.reading.Store(true)
+	c.polls.Go(func() {
+		defer close(done)
+		defer j.reading.Store(false)
+		c.poll(ctx, j, func(pages int) {
+			if !c.whole && c.slow(pages) && len(long) == 0 {
+				long <- struct{}{}
+			}
+		})
+	})
+	select {
+	case <-done:
+		return
+	case <-long:
+	}
+	select {
+	case <-done:
+	case c.aside <- struct{}{}:
+		c.polls.Go(func() {
+			<-done
+			<-c.aside
+		})
+	}
 }
 
 // confirm takes what the listing says of a job, and reports whether that leaves
@@ -120,8 +158,9 @@ func (v *View) urgent() bool {
 	return !v.record.known() || !record.Finished() || record.Status == "error" || record.RolledBack
 }
 
-// poll confirms or reads one job and publishes what it found.
-func (c *cycle) poll(ctx context.Context, j *job) {
+// poll confirms or reads one job and publishes what it found. begun is told the pages
+// of each read.
+func (c *cycle) poll(ctx context.Context, j *job, begun func(pages int)) {
 	j.attempted = time.Now()
 	v := *j.view.Load()
 	recordErr := c.refreshRecord(ctx, j, &v)
@@ -136,7 +175,7 @@ func (c *cycle) poll(ctx context.Context, j *job) {
 		j.view.Store(&v)
 		return
 	}
-	snapshot, err := c.sweep(ctx, j.id)
+	snapshot, err := c.sweep(ctx, j.id, begun)
 	c.judge(err, true)
 	if err == nil && snapshot.workers == 0 && gone {
 		err = recordErr // the empty list of a job that nobody knows says nothing

@@ -9,11 +9,13 @@ import (
 	"aliyun_cas_exporter/internal/cas/reason"
 )
 
-// job is a watched job. Its view is for readers; the rest belongs to the cycle.
+// job is a watched job. Its view is for readers; the rest, and to write the view, belongs
+// to its poll while there is one, else to the cycle.
 type job struct {
 	id         int64
 	configured bool
 	view       atomic.Pointer[View]
+	reading    atomic.Bool // it is being polled
 
 	attempted time.Time // when it last had its turn
 	swept     revision  // of the record before the last complete sweep

@@ -30,6 +30,7 @@ type listing[T any] struct {
 	concurrency int   // pages on their way at once
 	limit       int64 // more rows fail as reason.Limit
 	patience    func(pages int) time.Duration
+	begun       func(pages int) // if not nil, is told what page 1 says of a read
 }
 
 // read reads all pages, calls add once for each distinct row, in no order, and
@@ -50,6 +51,9 @@ func (l listing[T]) read(ctx context.Context, add func(*T)) (pages int, err erro
 		return 0, err
 	}
 	pages = max(1, int((first.total+r.full-1)/r.full))
+	if l.begun != nil {
+		l.begun(pages)
+	}
 	if err := r.otherPages(ctx, pages); err != nil {
 		return 0, err
 	}

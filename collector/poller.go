@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,9 @@ type Poller struct {
 	discovery discovery // belongs to the cycle, as do the next two
 	budgeted  float64
 	ailing    bool // more failed in the last cycle than was confirmed
+
+	cycles sync.WaitGroup // that have polls under way
+	aside  chan struct{}  // holds the sweeps that outlast their cycle
 }
 
 // account is what is known of the account after a cycle. It is never written
@@ -38,7 +42,7 @@ type account struct {
 // New returns a Poller. Its configured jobs are visible at once, as not up.
 func New(o Options) *Poller {
 	o.Statuses = inOrder(o.Statuses, cas.WorkerStatuses()) // a worker that moves on meanwhile is met
-	p := &Poller{options: o, table: newTable(o.Account), statuses: o.Statuses}
+	p := &Poller{options: o, table: newTable(o.Account), statuses: o.Statuses, aside: make(chan struct{}, o.Concurrency)}
 	if len(p.statuses) == 0 {
 		p.statuses = cas.WorkerStatuses()
 	}
@@ -57,6 +61,7 @@ func New(o Options) *Poller {
 // that takes longer than the interval makes the next one wait for the tick after
 // it.
 func (p *Poller) run(ctx context.Context, stagger time.Duration, turns *turns) {
+	defer p.cycles.Wait()
 	turn := turns.sound
 	var jitter time.Duration // keeps exporters that started together from calling together
 	for tick := time.Now().Add(stagger); sleep(ctx, time.Until(tick)+jitter); {
@@ -136,7 +141,13 @@ func (p *Poller) working() time.Duration { return p.options.PollInterval * 4 / 5
 
 // patience is how long a listing of so many pages may take: thrice its time at
 // the configured rate, with as many jobs beside it as are read at once.
-func (p *Poller) patience(pages int) time.Duration {
-	seconds := 3 * float64(pages) * float64(p.options.Concurrency) / p.options.RateLimit
-	return max(p.budget(), time.Duration(min(seconds, (24*time.Hour).Seconds())*float64(time.Second)))
+func (p *Poller) patience(pages int) time.Duration { return max(p.budget(), 3*p.takes(pages)) }
+
+// slow reports whether a read of so many pages takes longer than a cycle may.
+func (p *Poller) slow(pages int) bool { return p.takes(pages) > p.budget() }
+
+// takes is how long pages take beside as many jobs as are read at once.
+func (p *Poller) takes(pages int) time.Duration {
+	seconds := float64(pages) * float64(p.options.Concurrency) / p.options.RateLimit
+	return time.Duration(min(seconds, (8*time.Hour).Seconds()) * float64(time.Second))
 }

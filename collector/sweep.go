@@ -30,8 +30,9 @@ func filters(statuses, products []string) []filter {
 	return all
 }
 
-// sweep reads all workers of a job: a Snapshot, or an error and nothing.
-func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
+// sweep reads all workers of a job: a Snapshot, or an error and nothing. begun is told
+// the pages of each of its reads.
+func (p *Poller) sweep(ctx context.Context, jobID int64, begun func(pages int)) (*Snapshot, error) {
 	whole := newTally(p.options.FailedLimit)
 	all := filters(p.options.Statuses, p.options.Products)
 	// A worker that moves from one filter's status to another's between two reads is
@@ -41,7 +42,7 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 		counted = newIDSet()
 	}
 	for _, f := range all {
-		part, err := p.readWorkers(ctx, jobID, f, counted)
+		part, err := p.readWorkers(ctx, jobID, f, counted, begun)
 		if err != nil {
 			return nil, fmt.Errorf("list workers of job %d: %w", jobID, err)
 		}
@@ -55,11 +56,11 @@ func (p *Poller) sweep(ctx context.Context, jobID int64) (*Snapshot, error) {
 	return s, nil
 }
 
-func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter, counted *idSet) (*tally, error) {
+func (p *Poller) readWorkers(ctx context.Context, jobID int64, f filter, counted *idSet, begun func(pages int)) (*tally, error) {
 	var t *tally
 	read := listing[cas.Worker]{
 		size: p.options.PageSize, concurrency: p.options.Concurrency, limit: int64(p.options.MaxWorkers),
-		id: func(w *cas.Worker) int64 { return w.ID }, patience: p.patience,
+		id: func(w *cas.Worker) int64 { return w.ID }, patience: p.patience, begun: begun,
 		fetch: func(ctx context.Context, n int, spare []cas.Worker) (page[cas.Worker], error) {
 			answer, err := p.options.API.ListWorkers(ctx, cas.WorkerQuery{
 				JobID: jobID, Status: f.status, CloudProduct: f.product, Page: n, Size: p.options.PageSize,

@@ -1,0 +1,69 @@
+package collector_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// TestALongSweepHoldsUpNoOther watches a job of so many pages that one read of them
+// takes longer than data may be old, beside jobs that move.
+func TestALongSweepHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		const long = 100
+		jobs(sim, 5, "processing")
+		sim.PutJob(simulator.Job{ID: long, Status: "processing", Modified: time.Now()}, crowd(8000))
+		var begun []time.Time // reads of the long job
+		sim.OnCall(func(call simulator.Call) {
+			if call.Action == "ListWorkerResource" && call.JobID == long && call.Page == 1 {
+				begun = append(begun, time.Now())
+			}
+		})
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.RequestsPerSecond, s.poller.PageSize = 1, 10
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			r.fleet.Run(ctx)
+			close(ended)
+		}()
+		start := time.Now()
+		var seen []string // when the long job was read
+		for time.Since(start) < 50*time.Minute {
+			time.Sleep(time.Minute)
+			for id := range 5 {
+				label := fmt.Sprintf("job_id=%q", strconv.Itoa(id+1))
+				success, _ := strconv.ParseFloat(r.value(t, "deployment_job_last_success_timestamp_seconds", label), 64)
+				if age := float64(time.Now().UnixMilli())/1000 - success; age > 150 && time.Since(start) > 3*time.Minute {
+					t.Fatalf("after %v job %d was confirmed %.0f s ago, want at most two intervals and a read", time.Since(start), id+1, age)
+				}
+			}
+			if at := r.value(t, "deployment_job_last_sweep_timestamp_seconds", fmt.Sprintf("job_id=\"%d\"", long)); at != "absent" && !slices.Contains(seen, at) {
+				seen = append(seen, at)
+				if n := r.value(t, "deployment_job_workers", fmt.Sprintf("job_id=\"%d\"", long)); n != "8000" {
+					t.Errorf("the long job has %s workers, want 8000", n)
+				}
+			}
+		}
+		if len(seen) < 2 || len(begun)-len(seen) > 1 {
+			t.Errorf("the long job was read %d times, %d reads began; want each to end before the next\n%s", len(seen), len(begun), r.log)
+		}
+		if got := sim.PeakPerSecond(); got > 2 { // two of the limit's seconds meet in one
+			t.Errorf("%d calls in a second, want 1", got)
+		}
+		cancel()
+		told := time.Now()
+		if <-ended; time.Since(told) != 0 {
+			t.Errorf("it took %v to end", time.Since(told))
+		}
+	})
+}
