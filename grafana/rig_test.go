@@ -3,14 +3,16 @@ package grafana_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,8 +59,7 @@ func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := prometheus{freeAddress(t)}
-	start(t, nil, binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address, "--log.level=warn")
+	p := prometheus{start(t, nil, binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")}
 	eventually(t, "Prometheus is ready", func() error {
 		resp, err := http.Get("http://" + p.address + "/-/ready")
 		if err != nil {
@@ -133,22 +134,21 @@ func buildExporter(t *testing.T) string {
 // startExporter runs an exporter with these settings and returns its address.
 func startExporter(t *testing.T, binary string, settings map[string]string, args ...string) string {
 	t.Helper()
-	address := freeAddress(t)
-	env := []string{"HOME=" + t.TempDir(), "CAS_WEB_LISTEN_ADDRESS=" + address, "CAS_POLL_INTERVAL=2s", "CAS_MAX_ATTEMPTS=2"}
+	env := []string{"HOME=" + t.TempDir(), "CAS_WEB_LISTEN_ADDRESS=127.0.0.1:0", "CAS_POLL_INTERVAL=2s", "CAS_MAX_ATTEMPTS=2"}
 	for name, value := range settings {
 		env = append(env, name+"="+value)
 	}
-	start(t, env, binary, args...)
-	return address
+	return start(t, env, binary, args...)
 }
 
-// start runs a program until the test ends; what it printed is shown when the
-// test fails.
-func start(t *testing.T, env []string, binary string, args ...string) {
+// start runs a server until the test ends and returns where it listens, which it
+// chooses itself: a port that is found free can be taken a moment later. What it
+// printed is shown when the test fails.
+func start(t *testing.T, env []string, binary string, args ...string) (address string) {
 	t.Helper()
-	var log bytes.Buffer
+	log := &output{}
 	cmd := exec.Command(binary, args...)
-	cmd.Stdout, cmd.Stderr, cmd.Env = &log, &log, env
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, env
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -156,19 +156,37 @@ func start(t *testing.T, env []string, binary string, args ...string) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("%s:\n%s", filepath.Base(binary), log.String())
+			t.Logf("%s:\n%s", filepath.Base(binary), log)
 		}
 	})
+	listening := regexp.MustCompile(`msg="Listening on".* address=(\S+)`)
+	eventually(t, binary+" listens", func() error {
+		match := listening.FindStringSubmatch(log.String())
+		if match == nil {
+			return errors.New("it does not say so")
+		}
+		address = match[1]
+		return nil
+	})
+	return address
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+// output is what a program printed; it may be read while it is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // eventually tries until it works.
