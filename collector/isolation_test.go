@@ -217,6 +217,52 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
+// TestARefusedKeyCostsOneCallACycle refuses the key of an account of 30 jobs of three
+// pages, in every way in which jobs are watched: all of them fail, by one call. Calls
+// that are under way when an accepted key is refused have been made.
+func TestARefusedKeyCostsOneCallACycle(t *testing.T) {
+	for name, watch := range map[string]func(*settings){
+		"discovered": discovering,
+		"configured": func(s *settings) {
+			for id := range int64(30) {
+				s.poller.JobIDs = append(s.poller.JobIDs, id+1)
+			}
+		},
+	} {
+		for _, fault := range []string{"wrong-key", "expired-token", "clock-skew"} {
+			t.Run(name+", "+fault, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sim := simulator.New(simulator.Options{Latency: 100 * time.Millisecond})
+					for id := range int64(30) {
+						sim.PutJob(simulator.Job{ID: id + 1, Status: "processing"}, crowd(120))
+					}
+					r := newRig(t, sim, func(s *settings) {
+						watch(s)
+						s.RequestsPerSecond = 1000
+					})
+					for cycle, most := range []int{1, 0, 4, 1, 1} { // the second one is good
+						sim.ClearFaults()
+						sim.ResetStats()
+						if most > 0 {
+							if err := sim.Inject(fault, simulator.Match{}); err != nil {
+								t.Fatal(err)
+							}
+						}
+						ok, calls := r.Poll(t.Context()), total(sim.Calls())
+						if ok != (most == 0) || most > 0 && calls > most {
+							t.Errorf("cycle %d: success is %v, %d calls, want at most %d\n%s", cycle, ok, calls, most, r.log)
+						}
+						time.Sleep(time.Minute)
+					}
+					if up := r.values(t, "deployment_job_up"); len(up) != 30 || slices.Contains(up, "1") {
+						t.Errorf("up is %v, want 0 for all 30", up)
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestOnceShowsAllThatItRead takes longer for one poll than data may be old.
 func TestOnceShowsAllThatItRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
