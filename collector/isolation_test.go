@@ -210,6 +210,24 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("%s jobs are watched that nobody asked for", r.value(t, "deployment_jobs"))
 			}
 		},
+		"the workers ignore their filters": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			sim.PutJob(simulator.Job{ID: 1, Status: "processing"}, crowd(20))
+			if err := sim.Inject("filter-ignored", simulator.Match{Action: "ListWorkerResource"}); err != nil {
+				t.Fatal(err)
+			}
+			for _, filter := range []func(*settings){
+				func(s *settings) { s.poller.Statuses = []string{"error"} }, func(s *settings) { s.poller.Products = []string{"SLB"} },
+			} {
+				r := newRig(t, sim, func(s *settings) {
+					s.poller.JobIDs = []int64{1}
+					filter(s)
+				})
+				if r.Poll(t.Context()) || r.value(t, "poll_failures_total", `reason="decode"`) != "1" {
+					t.Errorf("workers are counted that nobody asked for\n%s", r.log)
+				}
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { play(t, simulator.New(simulator.Options{})) })
