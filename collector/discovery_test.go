@@ -198,6 +198,35 @@ func TestAFailedListingRemovesNothing(t *testing.T) {
 	}
 }
 
+// TestOutage breaks the API for so long that finished jobs, which the listing would
+// have confirmed, are swept: they are not up, until the first poll after it.
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		jobs(sim, 3, "success")
+		r := newRig(t, sim, discovering)
+		r.Poll(t.Context())
+		if err := sim.Inject("error-503", simulator.Match{}); err != nil {
+			t.Fatal(err)
+		}
+		for minute := range 8 {
+			time.Sleep(time.Minute)
+			r.Poll(t.Context())
+			// A poll of the outage takes some seconds.
+			if want := map[bool]string{true: "1", false: "0"}[minute < 4]; !slices.Equal(r.values(t, "deployment_job_up"), slices.Repeat([]string{want}, 3)) {
+				t.Errorf("minute %d: up is %v, want %s", minute, r.values(t, "deployment_job_up"), want)
+			}
+			if got := len(r.values(t, "deployment_job_workers")); got != 3 {
+				t.Errorf("minute %d: %d jobs are served, want all until they are stale", minute, got)
+			}
+		}
+		sim.ClearFaults()
+		if !r.Poll(t.Context()) || slices.Contains(r.values(t, "deployment_job_up"), "0") {
+			t.Errorf("after the outage up is %v\n%s", r.values(t, "deployment_job_up"), r.log)
+		}
+	})
+}
+
 // TestListingIsKnownBeforeTheCycleEnds looks at discovery_up while the jobs are read.
 func TestListingIsKnownBeforeTheCycleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
