@@ -127,8 +127,11 @@ func hasSegment(code string, words ...string) bool {
 }
 
 // retryAfter reads how long the server asks to wait: x-acs-retry-after in
-// seconds, else Retry-After in seconds or as a date.
+// seconds, else Retry-After in seconds or as a date, which is by the server's clock.
 func retryAfter(h http.Header, now time.Time) time.Duration {
+	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = sent
+	}
 	for _, name := range []string{"X-Acs-Retry-After", "Retry-After"} {
 		value := strings.TrimSpace(h.Get(name))
 		if seconds, err := strconv.ParseFloat(value, 64); err == nil {

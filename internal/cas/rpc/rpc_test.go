@@ -111,6 +111,19 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestRetryAfterByAWrongClock reads a date by the API's own clock, which wrote it.
+func TestRetryAfterByAWrongClock(t *testing.T) {
+	for _, clock := range []time.Duration{-10 * time.Minute, 0, 10 * time.Minute} {
+		sent := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+		got := rpc.RetryAfter(http.Header{
+			"Date": {sent.Format(http.TimeFormat)}, "Retry-After": {sent.Add(4 * time.Second).Format(http.TimeFormat)},
+		}, sent.Add(clock))
+		if got != 4*time.Second {
+			t.Errorf("a clock that is off by %v waits %v, want 4s", clock, got)
+		}
+	}
+}
+
 const (
 	canaryID     = "LTAI5tCANARYID"
 	canarySecret = "CANARY+SECRET/=="
