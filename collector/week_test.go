@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -77,6 +78,29 @@ func TestAWeek(t *testing.T) {
 			t.Errorf("%d listings in %d intervals, %d while the cycle before had not ended", listings, cycles, calls.overlaps.Load())
 		}
 		t.Logf("%d intervals, %d changes, calls %v", cycles, world.changes, sim.Calls())
+	})
+}
+
+// TestCyclesNeverOverlap has more to read than an interval is long: ticks are skipped,
+// which is said, and no cycle begins before the one before it has ended.
+func TestCyclesNeverOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{Latency: 1500 * time.Millisecond}) // so that in a sweep some call is always under way
+		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(1500))
+		calls := &sequence{RoundTripper: sim.Transport()}
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.Transport, s.RequestsPerSecond, s.poller.PageSize, s.poller.MaxStaleness = calls, 1, 10, time.Hour
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute-10*time.Second)
+		defer cancel()
+		r.fleet.Run(ctx)
+		// A cycle takes two and a half minutes, and the next one waits for its tick.
+		listings, skipped, told := sim.Calls()["ListDeploymentJob"], r.value(t, "poll_skipped_total"), strings.Count(r.log.String(), "ticks were skipped")
+		if calls.overlaps.Load() != 0 || listings != 10 || skipped != "20" || told != 10 {
+			t.Errorf("%d cycles began in half an hour, %d of them before another had ended; %s ticks were skipped, which is told %d times",
+				listings, calls.overlaps.Load(), skipped, told)
+		}
 	})
 }
 
