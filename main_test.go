@@ -78,14 +78,14 @@ func serve(t *testing.T, args ...string) *serving {
 // until waits until something is so: a machine may be busy with other work.
 func (s *serving) until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
 		select {
 		case <-s.ended:
 			t.Fatalf("the program ended with status %d\n%s", s.status, s.log.String())
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("waited a minute until %s\n%s", what, s.log.String())
+			t.Fatalf("waited two minutes until %s\n%s", what, s.log.String())
 		}
 	}
 }
