@@ -138,6 +138,37 @@ func TestWhatPagingCannotSee(t *testing.T) {
 	}
 }
 
+// TestOldestOfAGroup has workers of one group on several pages and in several reads, the
+// oldest in each place; those without a readable time do not count.
+func TestOldestOfAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		for oldest := range 5 {
+			sim := simulator.New(simulator.Options{})
+			var workers []simulator.Worker
+			for i := range 5 {
+				w := simulator.Worker{ID: int64(i + 1), Status: "pending", CloudProduct: "SLB", Modified: now.Add(-time.Duration(10+i) * time.Minute)}
+				if i == oldest {
+					w.Modified = now.Add(-time.Hour)
+				}
+				workers = append(workers, w, simulator.Worker{ID: int64(i + 11), Status: "editing", CloudProduct: "SLB"})
+			}
+			workers = append(workers, simulator.Worker{ID: 21, Status: "pending", CloudProduct: "SLB"})
+			sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers)
+			for _, products := range [][]string{nil, {"CDN", "SLB"}} {
+				r := newRig(t, sim, func(s *settings) {
+					s.poller.JobIDs, s.poller.PageSize, s.poller.Products = []int64{8888}, 2, products
+				})
+				r.Poll(t.Context())
+				got := r.values(t, "deployment_workers_oldest_modified_timestamp_seconds")
+				if want := fmt.Sprint(now.Add(-time.Hour).Unix()); !slices.Equal(got, []string{want}) {
+					t.Errorf("worker %d is the oldest: got %v, want %s alone", oldest+1, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestFailedWorkersAreTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
