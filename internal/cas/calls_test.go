@@ -386,9 +386,12 @@ func TestCredentialsAreTriedByOneCall(t *testing.T) {
 			refused bool
 			peak    int
 		}{{true, 1}, {false, 4}, {true, 4}, {true, 1}, {false, 4}} {
-			refused, a.peak = test.refused, 0
+			refused, a.peak, a.sent = test.refused, 0, nil
 			if failed := together(t.Context(), client, 20); failed != map[bool]int{true: 20}[test.refused] {
 				t.Errorf("refused is %v: %d of 20 calls failed", test.refused, failed)
+			}
+			if test.refused && test.peak == 1 && len(a.sent) != 1 {
+				t.Errorf("20 calls cost %d requests, want one that is refused for all", len(a.sent))
 			}
 			if a.peak != test.peak {
 				t.Errorf("refused is %v: %d requests at once, want %d", test.refused, a.peak, test.peak)

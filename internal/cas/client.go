@@ -115,7 +115,7 @@ func (c *Client) attempt(ctx context.Context, action string, params map[string]s
 	if err != nil {
 		return err
 	}
-	defer func() { c.trial.leave(onTrial, outcome(ctx, err)) }()
+	defer func() { c.trial.leave(onTrial, outcome(ctx, err), err) }()
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
