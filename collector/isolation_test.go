@@ -305,12 +305,12 @@ func TestCrossingTheBudgetIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		r := newRig(t, sim, discovering)
-		for _, n := range []int{280, 330} {
+		for _, n := range []int{220, 260} {
 			jobs(sim, n, "processing")
 			r.Poll(t.Context())
 			time.Sleep(time.Minute)
 		}
-		if want := fmt.Sprintf("level=WARN msg=%q jobs=330", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
+		if want := fmt.Sprintf("level=WARN msg=%q jobs=260", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
 			t.Errorf("no warning:\n%s", r.log)
 		}
 	})
