@@ -402,8 +402,8 @@ func TestContextThatFailsIsNotAskedForAtEveryPoll(t *testing.T) {
 		}
 		r := newRig(t, sim, discovering)
 		for range 10 {
-			if !r.Poll(t.Context()) {
-				t.Fatalf("what is only context failed the poll: %s", r.log)
+			if !r.Poll(t.Context()) || slices.Contains(r.values(t, "deployment_job_up"), "0") {
+				t.Fatalf("what is only context failed the poll: up is %v\n%s", r.values(t, "deployment_job_up"), r.log)
 			}
 			time.Sleep(time.Minute)
 		}
