@@ -36,9 +36,9 @@ func (p *Poller) expect() map[string]float64 {
 // logBudget says what the polling costs when that changed by a quarter or crossed
 // what the rate limit allows in the time that a cycle works, and warns when it is
 // more.
-func (p *Poller) logBudget(a *account) {
+func (p *Poller) logBudget(expected map[string]float64) {
 	var perCycle float64
-	for _, n := range a.expected {
+	for _, n := range expected {
 		perCycle += n
 	}
 	allowed := p.options.RateLimit * p.working().Seconds()

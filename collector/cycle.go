@@ -51,6 +51,7 @@ func (c *cycle) run(ctx context.Context) bool {
 			due = append(due, j)
 		}
 	}
+	c.logBudget(c.expect()) // before the first read, which can take long
 	group := &errgroup.Group{}
 	group.SetLimit(c.options.Concurrency)
 	start := func(jobs []*job, end time.Duration) {

@@ -358,6 +358,9 @@ func TestBudgetLeavesTheEndOfTheInterval(t *testing.T) {
 			if warned := strings.Contains(r.log.String(), "cannot be read within the poll interval"); warned == enough {
 				t.Errorf("at %v calls/s: warned is %v\n%s", rate, warned, r.log)
 			}
+			if before, _, _ := strings.Cut(r.log.String(), "job is read"); !strings.Contains(before, "requests_per_cycle=") {
+				t.Errorf("at %v calls/s: jobs were read before their cost was said\n%s", rate, r.log)
+			}
 		})
 	}
 }

@@ -127,7 +127,7 @@ func (p *Poller) runCycle(ctx context.Context, whole bool) bool {
 		a.requests[action] -= n
 	}
 	p.account.Store(a)
-	p.logBudget(a)
+	p.logBudget(a.expected)
 	return ok
 }
 
