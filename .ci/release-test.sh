@@ -13,6 +13,7 @@ trap finish EXIT
 fail() { echo "release: $*" >&2; exit 1; }
 
 "$(.ci/tools.sh actionlint)/actionlint"
+! grep -hE '\buses:' .github/workflows/*.yml | grep -vE '@[0-9a-f]{40} # v[0-9.]+$' || fail "an action is not pinned to a commit"
 rm -rf dist/release
 .ci/release.sh "linux/$(go env GOHOSTARCH)"
 
