@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the release of this host's architecture, twice, pushes its image to a registry on loopback, and looks at what an
-# operator would get. The signatures need GitHub and are not part of the test; the workflows are checked as text.
+# Builds the release of this host's architecture, twice, pushes its image and its chart to a registry on loopback, and looks
+# at what an operator would get. The signatures need GitHub and are not part of the test; the workflows are checked as text.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
@@ -39,4 +39,9 @@ config=$("$crane" config --platform "linux/$(go env GOHOSTARCH)" "$image@$digest
 for part in '"Healthcheck":{"Test":["CMD","/bin/aliyun_cas_exporter","--healthcheck"]' '"User":"65532:65532"' "\"org.opencontainers.image.revision\":\"$(git rev-parse HEAD)\""; do
   [[ $config == *"$part"* ]] || fail "the pushed image lacks $part: $config"
 done
+helm=$(.ci/tools.sh helm)/helm
+"$helm" push --plain-http dist/release/*.tgz "oci://${image%/*}/charts" 2>"$tmp/log" || { cat "$tmp/log"; fail "helm push"; }
+"$helm" template cas "oci://${image%/*}/charts/aliyun-cas-exporter" --devel --plain-http --set demo=true >"$tmp/objects" 2>"$tmp/log" ||
+  { cat "$tmp/log"; fail "the pushed chart cannot be installed"; }
+grep -q "image: aliyun_cas_exporter:$version\$" "$tmp/objects" || fail "the pushed chart asks for another image: $(grep image: "$tmp/objects")"
 echo "release: the image is pushed as $digest; not tested: signing and publishing on GitHub"

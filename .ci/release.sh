@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds a release of the committed files into dist/release: archives, deb and rpm, images, a bill of materials for each
-# binary, checksums. Then builds it again in another folder: the bytes must be the same.
+# Builds a release of the committed files into dist/release: archives, deb and rpm, images, the chart, a bill of materials
+# for each binary, checksums. Then builds it again in another folder: the bytes must be the same.
 #   .ci/release.sh                      all targets, and the second time with an empty build cache
 #   .ci/release.sh GOOS/GOARCH...       these targets
 # It needs Linux and buildah.
@@ -23,7 +23,7 @@ CREATED=$(date -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)
 export VERSION REVISION SOURCE_DATE_EPOCH CREATED
 info=(VERSION="$VERSION" REVISION="$REVISION" BRANCH=HEAD BUILD_DATE="$(date -d "@$SOURCE_DATE_EPOCH" +%Y%m%d-%T)")
 .ci/tools.sh nfpm >/dev/null
-cyclonedx=$(.ci/tools.sh cyclonedx-gomod)/cyclonedx-gomod
+cyclonedx=$(.ci/tools.sh cyclonedx-gomod)/cyclonedx-gomod helm=$(.ci/tools.sh helm)/helm
 
 # pack FILE... writes a tar of what the working directory has by these names.
 pack() { tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$SOURCE_DATE_EPOCH" -cf - -- "$@"; }
@@ -56,6 +56,13 @@ image() {
   (cd "$raw" && pack manifest.json "$digest.json" ./*.tar >"$3")
 }
 
+# chart OUT packages the chart, which asks for the image of this version. Its own version must be semantic.
+chart() {
+  local version=$VERSION
+  [[ $version == *.* ]] || version=0.0.0-g$version
+  "$helm" package deploy/helm/aliyun-cas-exporter --version "$version" --app-version "$VERSION" --destination "$1" >/dev/null
+}
+
 # build FOLDER OUT builds everything from the source in FOLDER.
 build() (
   cd "$1"
@@ -65,7 +72,7 @@ build() (
     binary=dist/$name/aliyun_cas_exporter
     [ "$os" != windows ] || binary+=.exe
     GOOS=$os GOARCH=$arch make -s build "${info[@]}" BINARY="$binary"
-    cp --parents -r LICENSE README.md CHANGELOG.md docs/*.md deploy/systemd deploy/ram-*.json deploy/prometheus/rules.yml grafana/*.json "dist/$name"
+    cp --parents -r LICENSE README.md CHANGELOG.md docs/*.md deploy/README.md deploy/systemd deploy/ram-*.json deploy/prometheus/rules.yml grafana/*.json "dist/$name"
     (cd dist && pack "$name" | gzip -n >"$2/$name.tar.gz")
     materials "$binary" "$2/$name.cdx.json"
     if [ "$os" = linux ]; then
@@ -73,6 +80,7 @@ build() (
       image "$binary" "$arch" "$2/$name.image.tar"
     fi
   done
+  chart "$2"
   cd "$2"
   sha256sum -- * >SHA256SUMS
 )

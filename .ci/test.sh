@@ -53,7 +53,7 @@ shellcheck_needs() { debian shellcheck shellcheck; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
 packages_needs() { root && tools nfpm && debian debootstrap debootstrap && debian systemd-container systemd-nspawn && debian rpm rpm; }
-release_needs() { root && tools nfpm cyclonedx-gomod crane actionlint && debian buildah buildah; }
+release_needs() { root && tools nfpm cyclonedx-gomod helm crane actionlint && debian buildah buildah; }
 image_needs() { root && debian buildah buildah && debian podman podman && debian runc runc && debian busybox-static busybox; }
 
 go_tests() { go test -race -shuffle=on -timeout 20m ./...; }
