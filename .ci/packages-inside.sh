@@ -86,6 +86,16 @@ is "what is left after removal" "$(left)" "/etc/aliyun_cas_exporter /etc/aliyun_
 dpkg -P aliyun-cas-exporter
 is "what is left after purging" "$(left)" ""
 
+# The same where systemd does not run, as while an image is made.
+mkdir /tmp/image
+mount --bind / /tmp/image
+mount --bind /mnt /tmp/image/mnt
+chroot /tmp/image dpkg -i /mnt/package.deb
+chroot /tmp/image systemctl enable $unit
+chroot /tmp/image dpkg -P aliyun-cas-exporter
+umount /tmp/image/mnt /tmp/image
+is "what is left after purging without systemd" "$(left)" ""
+
 rpm -i --nodeps /mnt/package.rpm
 demo
 systemctl enable --now $unit

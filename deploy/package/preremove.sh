@@ -5,5 +5,7 @@ case $1 in
   remove | 0) ;;
   *) exit 0 ;;
 esac
-[ -d /run/systemd/system ] || exit 0
-systemctl disable --now aliyun_cas_exporter.service aliyun_cas_textfile.timer
+command -v systemctl >/dev/null || exit 0
+[ ! -d /run/systemd/system ] || systemctl stop aliyun_cas_exporter.service aliyun_cas_textfile.timer
+# Without systemd, as in an image, it still takes the links away.
+systemctl --quiet disable aliyun_cas_exporter.service aliyun_cas_textfile.timer
