@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/pem"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"aliyun_cas_exporter/internal/simulator"
@@ -15,18 +17,21 @@ import (
 // api is a simulator behind a socket, with what can be seen from its side.
 type api struct {
 	*simulator.Simulator
-	server *httptest.Server
-	ca     string // file with the certificate, when there is TLS
+	server  *httptest.Server
+	ca      string        // file with the certificate, when there is TLS
+	latency time.Duration // from a request to its answer
 
 	mu          sync.Mutex
 	first, last time.Time // of the workers' pages: when one was first asked for, and last answered
 	connections int
+	inFlight    int
+	peak        int            // of inFlight
 	protocols   map[string]int // requests
 }
 
-// serve starts a simulator, with TLS and HTTP/2 if secure.
-func serve(sim *simulator.Simulator, secure bool) (*api, error) {
-	a := &api{Simulator: sim, protocols: map[string]int{}}
+// serve starts a simulator, with TLS and HTTP/2 if secure, whose answers take a time.
+func serve(sim *simulator.Simulator, secure bool, latency time.Duration) (*api, error) {
+	a := &api{Simulator: sim, latency: latency, protocols: map[string]int{}}
 	a.server = httptest.NewUnstartedServer(http.HandlerFunc(a.observe))
 	a.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -62,15 +67,35 @@ func (a *api) close() {
 
 func (a *api) observe(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	a.ServeHTTP(w, r)
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.inFlight++
+	a.peak = max(a.peak, a.inFlight)
+	a.mu.Unlock()
+	answer := httptest.NewRecorder()
+	a.ServeHTTP(answer, r)
+	// Making the answer is part of its time.
+	sleep(a.latency - time.Since(start))
+	a.mu.Lock()
+	a.inFlight-- // before the answer is out, after which the next request may come
 	a.protocols[r.Proto]++
 	if r.Form.Get("Action") == "ListWorkerResource" {
 		if a.first.IsZero() {
 			a.first = start
 		}
 		a.last = time.Now()
+	}
+	a.mu.Unlock()
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes())
+}
+
+// sleep is time.Sleep without its rounding to milliseconds, which would be a part of
+// the figures.
+func sleep(d time.Duration) {
+	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
+		left := syscall.NsecToTimespec(d.Nanoseconds())
+		_ = syscall.Nanosleep(&left, nil) // a signal may end it early
 	}
 }
 
@@ -86,7 +111,6 @@ type estate struct {
 	jobs, workers, places int
 	apart                 int64 // from one worker's id to the next
 	status                string
-	latency               time.Duration // of the API
 }
 
 // finished is an estate of the size that renewals leave behind.
@@ -95,12 +119,12 @@ func finished(jobs int) estate {
 }
 
 // huge is one job that moves.
-func huge(workers int, latency time.Duration) estate {
-	return estate{jobs: 1, workers: workers, places: 10, apart: 1, status: "processing", latency: latency}
+func huge(workers int) estate {
+	return estate{jobs: 1, workers: workers, places: 10, apart: 1, status: "processing"}
 }
 
 func (e estate) simulator() *simulator.Simulator {
-	sim := simulator.New(simulator.Options{Latency: e.latency})
+	sim := simulator.New(simulator.Options{})
 	e.put(sim, 1)
 	return sim
 }

@@ -11,7 +11,7 @@ func growth(b *bench) ([]figure, error) {
 	sizes := []float64{10_000, 100_000, 1_000_000}
 	var cpu, peak []float64
 	for _, workers := range sizes {
-		seconds, mib, err := b.sweepCost(huge(int(workers), 0))
+		seconds, mib, err := b.sweepCost(huge(int(workers)))
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func growth(b *bench) ([]figure, error) {
 
 // sweepCost returns the processor seconds and the peak memory of one sweep.
 func (b *bench) sweepCost(e estate) (seconds, mib float64, err error) {
-	a, err := serve(e.simulator(), false)
+	a, err := serve(e.simulator(), false, 0)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -10,13 +10,13 @@ import (
 // memory sweeps a million workers, whose ids come in a row or far apart.
 func memory(b *bench) ([]figure, error) {
 	const workers = 1_000_000
-	e := huge(workers, 0)
+	e := huge(workers)
 	e.apart = 64
 	_, scattered, err := b.sweepCost(e)
 	if err != nil {
 		return nil, err
 	}
-	a, err := serve(huge(workers, 0).simulator(), false)
+	a, err := serve(huge(workers).simulator(), false, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (b *bench) againstNaive(a *api, figures []figure, arguments ...string) ([]f
 // watch reads ten thousand jobs, then idles under scrapes.
 func watch(b *bench) ([]figure, error) {
 	const jobs, cycles = 10_000, 10
-	a, err := serve(finished(jobs).simulator(), false)
+	a, err := serve(finished(jobs).simulator(), false, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func countSeries(text, family string) int {
 // idle watches a usual account.
 func idle(b *bench) ([]figure, error) {
 	const watched = 2 * time.Minute
-	a, err := serve(finished(100).simulator(), false)
+	a, err := serve(finished(100).simulator(), false, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func sweep(b *bench) ([]figure, error) {
 		{"4 on their way, HTTP/2", limit.API{PageSize: 50, Concurrency: 4, Rate: 10_000, Latency: latency}, true},
 		{"100 a second", limit.API{PageSize: 50, Concurrency: 16, Rate: 100, Latency: latency}, false},
 	} {
-		a, err := serve(huge(workers, latency).simulator(), way.secure)
+		a, err := serve(huge(workers).simulator(), way.secure, latency)
 		if err != nil {
 			return nil, err
 		}
@@ -49,13 +49,13 @@ func sweep(b *bench) ([]figure, error) {
 			figure{way.name + ": time", a.took().Seconds(), " s", ""},
 			figure{way.name + ": connections", float64(a.connections), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
 			figure{way.name + ": requests by HTTP/2", float64(a.protocols["HTTP/2.0"]), "", ""},
-			figure{way.name + ": on their way at most", float64(a.PeakInFlight()), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
+			figure{way.name + ": on their way at most", float64(a.peak), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
 			figure{way.name + ": in a second at most", float64(a.PeakPerSecond()), "", fmt.Sprint("≤ ", way.bound.Rate)},
 		)
 		if way.bound.Concurrency > 4 {
 			continue // the bare reader knows no rate
 		}
-		bare, err := b.readBare(huge(workers, latency), way.secure, way.bound)
+		bare, err := b.readBare(huge(workers), way.secure, way.bound)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +64,7 @@ func sweep(b *bench) ([]figure, error) {
 			figure{way.name + ": time / the bare reader's", a.took().Seconds() / bare.Seconds(), "", ""},
 		)
 	}
-	a, err := serve(huge(workers, latency).simulator(), false)
+	a, err := serve(huge(workers).simulator(), false, latency)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func sweep(b *bench) ([]figure, error) {
 
 // readBare returns how long the bare reader takes, which knows no rate.
 func (b *bench) readBare(e estate, secure bool, bound limit.API) (time.Duration, error) {
-	a, err := serve(e.simulator(), secure)
+	a, err := serve(e.simulator(), secure, bound.Latency)
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +116,7 @@ func discovery(b *bench) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := serve(moving(1000, 5), false)
+	a, err := serve(moving(1000, 5), false, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func discovery(b *bench) ([]figure, error) {
 // and of one of five later ones, by action.
 func (b *bench) cycles(sim *simulator.Simulator) (first, idle map[string]float64, err error) {
 	const later = 5
-	a, err := serve(sim, false)
+	a, err := serve(sim, false, 0)
 	if err != nil {
 		return nil, nil, err
 	}
