@@ -89,7 +89,6 @@ func outcomes() map[string]outcome {
 		"row-id-text":                 {reason.Decode, 1},
 		"row-id-zero":                 {reason.Decode, 1},
 		"row-null":                    {reason.Decode, 1},
-		"row-of-another-job":          {reason.Decode, 1},
 		"row-without-id":              {reason.Decode, 1},
 		"short-page":                  {reason.Incomplete, 3},
 		"show-size-1":                 {"", 3},

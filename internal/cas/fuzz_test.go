@@ -88,7 +88,7 @@ func written(p cas.WorkerPage) []byte {
 	rows := []any{}
 	for _, w := range p.Workers {
 		row := map[string]any{
-			"Id": w.ID, "JobId": w.JobID, "Status": w.Status, "CloudProduct": w.CloudProduct, "RegionId": w.RegionID, "InstanceId": w.InstanceID,
+			"Id": w.ID, "Status": w.Status, "CloudProduct": w.CloudProduct, "RegionId": w.RegionID, "InstanceId": w.InstanceID,
 			"ListenerId": w.ListenerID, "Port": w.Port, "ResourceDomain": w.ResourceDomain, "CertName": w.CertName,
 		}
 		if !w.Modified.IsZero() {
@@ -157,9 +157,6 @@ func genericWorker(id int64, row map[string]any) cas.Worker {
 		return ""
 	}
 	w := cas.Worker{ID: id, Status: first("Status"), CloudProduct: first("CloudProduct"), RegionID: first("RegionId", "CloudRegion")}
-	if job, err := strconv.ParseInt(first("JobId"), 10, 64); err == nil {
-		w.JobID = job
-	}
 	if w.Status == "" {
 		w.Status = "unknown"
 	}

@@ -32,7 +32,6 @@ func WorkerStatuses() []string {
 // Texts are valid UTF-8 of at most 1 KiB, as received otherwise.
 type Worker struct {
 	ID           int64
-	JobID        int64  // 0 if the API gives none that is readable
 	Status       string // Unknown if the API gives none
 	CloudProduct string
 	RegionID     string    // RegionId, else CloudRegion, else empty
@@ -104,8 +103,6 @@ func (w *Worker) read(d *decoder) error {
 		switch string(d.Key()) {
 		case "Id":
 			w.ID, idErr = d.integer("Id of a worker")
-		case "JobId":
-			w.JobID, _ = d.integer("JobId of a worker")
 		case "Status":
 			w.Status = d.knownText()
 		case "CloudProduct":

@@ -93,7 +93,6 @@ func rows() map[string]fault {
 		"row-without-id":     each("rows have no Id", func(row map[string]any) { delete(row, "Id") }),
 		"row-id-zero":        set("rows have the Id 0", "Id", 0),
 		"row-id-text":        set("rows have a word as Id", "Id", "abc"),
-		"row-of-another-job": set("rows are of another job", "JobId", 1),
 		"unknown-status":     set("rows have an undocumented status", "Status", "paused"),
 		"missing-status":     each("rows have no status", func(row map[string]any) { delete(row, "Status") }),
 		"strings-as-numbers": set("rows have a number as status", "Status", 7),
