@@ -3,68 +3,39 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"time"
 
 	"aliyun_cas_exporter/bench/limit"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
+// The job that is swept, and how long each answer takes.
+const (
+	sweptWorkers = 100_000
+	sweptLatency = 50 * time.Millisecond
+)
+
 // sweep reads one large job: in three ways by the exporter, beside the bare reader
 // where latency is the limit, and once by the naive exporter.
 func sweep(b *bench) ([]figure, error) {
-	const workers, latency = 100_000, 50 * time.Millisecond
-	var figures []figure
-	var atLatency time.Duration
-	for _, way := range []struct {
-		name   string
-		bound  limit.API
-		secure bool
-	}{
-		{"4 on their way", limit.API{PageSize: 50, Concurrency: 4, Rate: 10_000, Latency: latency}, false},
-		{"4 on their way, HTTP/2", limit.API{PageSize: 50, Concurrency: 4, Rate: 10_000, Latency: latency}, true},
-		{"100 a second", limit.API{PageSize: 50, Concurrency: 16, Rate: 100, Latency: latency}, false},
-	} {
-		a, err := serve(huge(workers).simulator(), way.secure, latency)
-		if err != nil {
-			return nil, err
-		}
-		p, err := b.startExporter(a, "CAS_JOB_IDS=1", "CAS_POLL_INTERVAL=1h", "CAS_RESYNC_INTERVAL=24h",
-			fmt.Sprint("CAS_CONCURRENCY=", way.bound.Concurrency), fmt.Sprint("CAS_REQUESTS_PER_SECOND=", way.bound.Rate))
-		if err != nil {
-			return nil, err
-		}
-		err = p.await(`aliyun_cas_deployment_job_workers{job_id="1"}`, workers)
-		p.stop()
-		a.close()
-		if err != nil {
-			return nil, err
-		}
-		pages := way.bound.Pages(workers)
-		if !way.secure && atLatency == 0 {
-			atLatency = a.took()
-		}
-		figures = append(figures,
-			figure{way.name + ": calls / least possible", float64(a.Calls()["ListWorkerResource"]) / float64(pages), "", "1"},
-			figure{way.name + ": time / least possible", a.took().Seconds() / way.bound.Time(pages).Seconds(), "", "≤ 1.05"},
-			figure{way.name + ": time", a.took().Seconds(), " s", ""},
-			figure{way.name + ": connections", float64(a.connections), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
-			figure{way.name + ": requests by HTTP/2", float64(a.protocols["HTTP/2.0"]), "", ""},
-			figure{way.name + ": on their way at most", float64(a.peak), "", fmt.Sprint("≤ ", way.bound.Concurrency)},
-			figure{way.name + ": in a second at most", float64(a.PeakPerSecond()), "", fmt.Sprint("≤ ", way.bound.Rate)},
-		)
-		if way.bound.Concurrency > 4 {
-			continue // the bare reader knows no rate
-		}
-		bare, err := b.readBare(huge(workers), way.secure, way.bound)
-		if err != nil {
-			return nil, err
-		}
-		figures = append(figures,
-			figure{way.name + ": time of the bare reader / least possible", bare.Seconds() / way.bound.Time(pages).Seconds(), "", ""},
-			figure{way.name + ": time / the bare reader's", a.took().Seconds() / bare.Seconds(), "", ""},
-		)
+	atLatency := limit.API{PageSize: 50, Concurrency: 4, Rate: 10_000, Latency: sweptLatency}
+	figures, took, err := b.sweepAs("4 on their way", atLatency, false, true)
+	if err != nil {
+		return nil, err
 	}
-	a, err := serve(huge(workers).simulator(), false, latency)
+	secure, _, err := b.sweepAs("4 on their way, HTTP/2", atLatency, true, true)
+	if err != nil {
+		return nil, err
+	}
+	// The bare reader knows no rate.
+	atRate, _, err := b.sweepAs("100 a second", limit.API{PageSize: 50, Concurrency: 16, Rate: 100, Latency: sweptLatency}, false, false)
+	if err != nil {
+		return nil, err
+	}
+	figures = slices.Concat(figures, secure, atRate)
+
+	a, err := serve(huge(sweptWorkers).simulator(), false, sweptLatency)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +51,45 @@ func sweep(b *bench) ([]figure, error) {
 	return append(figures,
 		figure{"naive: time", a.took().Seconds(), " s", ""},
 		figure{"naive: connections", float64(a.connections), "", ""},
-		figure{"naive: time / the exporter's with 4 on their way", a.took().Seconds() / atLatency.Seconds(), "", ""},
+		figure{"naive: time / the exporter's with 4 on their way", a.took().Seconds() / took.Seconds(), "", ""},
 	), nil
+}
+
+// sweepAs lets the exporter read the job within a bound, and the bare reader as well.
+func (b *bench) sweepAs(name string, bound limit.API, secure, bare bool) (figures []figure, took time.Duration, err error) {
+	a, err := serve(huge(sweptWorkers).simulator(), secure, bound.Latency)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer a.close()
+	p, err := b.startExporter(a, "CAS_JOB_IDS=1", "CAS_POLL_INTERVAL=1h", "CAS_RESYNC_INTERVAL=24h",
+		fmt.Sprint("CAS_CONCURRENCY=", bound.Concurrency), fmt.Sprint("CAS_REQUESTS_PER_SECOND=", bound.Rate))
+	if err != nil {
+		return nil, 0, err
+	}
+	defer p.stop()
+	if err = p.await(`aliyun_cas_deployment_job_workers{job_id="1"}`, sweptWorkers); err != nil {
+		return nil, 0, err
+	}
+	pages := bound.Pages(sweptWorkers)
+	took = a.took()
+	figures = []figure{
+		{name + ": calls / least possible", float64(a.Calls()["ListWorkerResource"]) / float64(pages), "", "1"},
+		{name + ": time / least possible", took.Seconds() / bound.Time(pages).Seconds(), "", "≤ 1.05"},
+		{name + ": time", took.Seconds(), " s", ""},
+		{name + ": connections", float64(a.connections), "", fmt.Sprint("≤ ", bound.Concurrency)},
+		{name + ": requests by HTTP/2", float64(a.protocols["HTTP/2.0"]), "", ""},
+		{name + ": on their way at most", float64(a.peak), "", fmt.Sprint("≤ ", bound.Concurrency)},
+		{name + ": in a second at most", float64(a.PeakPerSecond()), "", fmt.Sprint("≤ ", bound.Rate)},
+	}
+	if !bare {
+		return figures, took, nil
+	}
+	bareTook, err := b.readBare(huge(sweptWorkers), secure, bound)
+	return append(figures,
+		figure{name + ": time of the bare reader / least possible", bareTook.Seconds() / bound.Time(pages).Seconds(), "", ""},
+		figure{name + ": time / the bare reader's", took.Seconds() / bareTook.Seconds(), "", ""},
+	), took, err
 }
 
 // readBare returns how long the bare reader takes, which knows no rate.

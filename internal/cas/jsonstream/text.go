@@ -11,16 +11,8 @@ import (
 // the buffer where it stands there whole and plain, else in scratch.
 func (r *Reader) quoted() []byte {
 	r.pos++
-	// Most are too short for a search by vector instructions to pay.
-	for n, c := range r.buf[r.pos:r.end] {
-		if c == '"' {
-			content := r.buf[r.pos : r.pos+n]
-			r.pos += n + 1
-			return content
-		}
-		if c == '\\' {
-			break
-		}
+	if content, ok := r.plain(); ok {
+		return content
 	}
 	r.scratch = r.scratch[:0]
 	for {
@@ -44,6 +36,22 @@ func (r *Reader) quoted() []byte {
 			return nil
 		}
 	}
+}
+
+// plain consumes the rest of a string that is whole in the buffer and has no
+// escape. Most are too short for a search by vector instructions to pay.
+func (r *Reader) plain() ([]byte, bool) {
+	for n, c := range r.buf[r.pos:r.end] {
+		switch c {
+		case '"':
+			content := r.buf[r.pos : r.pos+n]
+			r.pos += n + 1
+			return content, true
+		case '\\':
+			return nil, false
+		}
+	}
+	return nil, false
 }
 
 // escape consumes what follows a backslash and appends what it stands for.
