@@ -40,13 +40,11 @@ type rig struct {
 	options  collector.Options
 }
 
-type provider struct {
-	cred        rpc.Credentials
-	invalidated int
-}
+// provider has one key for ever. It is asked from many goroutines.
+type provider struct{ cred rpc.Credentials }
 
-func (p *provider) Credentials(context.Context) (rpc.Credentials, error) { return p.cred, nil }
-func (p *provider) Invalidate()                                          { p.invalidated++ }
+func (p provider) Credentials(context.Context) (rpc.Credentials, error) { return p.cred, nil }
+func (provider) Invalidate()                                            {}
 
 // settings are the defaults of the program, changed by a test.
 type settings struct {
@@ -70,7 +68,7 @@ func newPoller(t tb, registry *prometheus.Registry, log io.Writer, sim *simulato
 	s := settings{
 		Options: cas.Options{
 			Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: sim.Transport(),
-			Provider:       &provider{cred: rpc.NewCredentials(simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret, "")},
+			Provider:       provider{cred: rpc.NewCredentials(simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret, "")},
 			RequestTimeout: 15 * time.Second, RequestsPerSecond: 5, Concurrency: 4, MaxAttempts: 4, UserAgent: "test",
 		},
 		poller: collector.Options{
