@@ -203,6 +203,9 @@ func TestConventions(t *testing.T) {
 			if unitless := p.Type == "table" || p.Type == "state-timeline"; (p.FieldConfig.Defaults.Unit == "") != unitless {
 				t.Errorf("%s: %s: unit %q of a %s", file, p.Title, p.FieldConfig.Defaults.Unit, p.Type)
 			}
+			if p.FieldConfig.Defaults.Unit == "d" {
+				t.Errorf("%s: %s: Grafana shows 45 of the unit d as 6.4 weeks", file, p.Title)
+			}
 			for _, q := range d.Panels[:i] {
 				a, b := p.GridPos, q.GridPos
 				if a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H {

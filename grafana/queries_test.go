@@ -25,7 +25,7 @@ func labelOf() map[string]string {
 // regular expression of All.
 func interpolate(t *testing.T, d *dashboard, query string, chosen map[string]string) string {
 	t.Helper()
-	builtin := map[string]string{"__rate_interval": "20s", "__range": "2m"}
+	builtin := map[string]string{"__rate_interval": "20s", "__range": "2m", "__from": "0"}
 	return regexp.MustCompile(`\$(\w+)|\$\{(\w+)(:pipe)?\}`).ReplaceAllStringFunc(query, func(reference string) string {
 		name := strings.TrimSuffix(strings.Trim(reference, "${}"), ":pipe")
 		if value, ok := builtin[name]; ok {
@@ -324,4 +324,55 @@ func stable(p prometheus, expr string, at time.Time) (map[string]string, error) 
 		err = errors.New("no series")
 	}
 	return values, err
+}
+
+// TestManyJobs: with more jobs than a person reads, and each in trouble, no panel
+// draws more series than 50 or lists more rows than 200.
+func TestManyJobs(t *testing.T) {
+	const jobs = 210
+	estate, began := simulator.New(simulator.Options{}), time.Now().Add(-time.Hour)
+	for id := range int64(jobs) {
+		at, status := began.Add(time.Duration(id)*time.Second), "success"
+		if id == 0 {
+			status = "processing"
+		}
+		worker := simulator.Worker{
+			ID: 2*id + 1, Status: "error", CloudProduct: "SLB", RegionID: "cn-hangzhou", InstanceID: fmt.Sprint("lb-", id), Created: at, Modified: at,
+		}
+		stuck := worker
+		stuck.ID, stuck.Status = 2*id+2, "processing"
+		estate.PutJob(simulator.Job{
+			ID: 8000 + id, Name: "renewal", Status: status, JobType: "user", CertType: "upload", Created: at, Modified: at, Start: at, End: at,
+			Certificates: []simulator.Certificate{{ID: id + 1, Name: fmt.Sprint("cert-", id), CommonName: "www.example.com", NotAfter: at.AddDate(0, 3, 0)}},
+		}, []simulator.Worker{worker, stuck})
+	}
+	api := httptest.NewServer(estate)
+	defer api.Close()
+	p := startPrometheus(t, scrape{job: "cas", targets: []string{startExporter(t, buildExporter(t), map[string]string{
+		"CAS_ENDPOINT": api.URL, "CAS_REQUESTS_PER_SECOND": "500",
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": simulator.DemoAccessKeySecret,
+	})}})
+	eventually(t, "all jobs are read", func() error {
+		read, err := p.query("count(aliyun_cas_deployment_failed_worker_modified_timestamp_seconds)", time.Now())
+		if err == nil && (len(read) == 0 || read[0].Value[1] != fmt.Sprint(jobs)) {
+			err = fmt.Errorf("read: %v, want %d", read, jobs)
+		}
+		return err
+	})
+	d := dashboards(t)["aliyun-cas-overview.json"]
+	for _, panel := range d.Panels {
+		limit := 50
+		if panel.Type == "table" {
+			limit = 200
+		}
+		for _, target := range panel.Targets {
+			eventually(t, panel.Title+" "+target.RefID, func() error {
+				result, err := p.query(interpolate(t, d, target.Expr, nil), time.Now())
+				if err == nil && (len(result) == 0 || len(result) > limit) {
+					err = fmt.Errorf("%d series, want 1 to %d", len(result), limit)
+				}
+				return err
+			})
+		}
+	}
 }
