@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
+	"aliyun_cas_exporter/collector"
+)
+
+// once polls once and prints what it saw.
+func once(ctx context.Context, fleet *collector.Fleet, registry prometheus.Gatherer, stdout io.Writer) error {
+	ok := fleet.Poll(ctx)
+	if ctx.Err() != nil {
+		return errors.New("interrupted: nothing is printed")
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gather: %w", err)
+	}
+	for _, family := range families {
+		if _, err := expfmt.MetricFamilyToText(stdout, family); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	if err := fleet.WriteText(stdout, false); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	// A comment to parsers; to who publishes the output, the sign that it is whole.
+	if _, err := fmt.Fprintln(stdout, "# EOF"); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	if !ok {
+		return errors.New("not every job could be read")
+	}
+	return nil
+}
