@@ -4,8 +4,8 @@
 // What it promises:
 //
 //   - One cycle at a time, never overlapping, in the background: a scrape costs
-//     no API call and waits for none. A sweep that takes longer than a cycle may
-//     goes on beside the next ones, which leave its job alone.
+//     no API call and waits for none. A sweep that outlasts the time of a
+//     cycle goes on beside the next ones, which leave its job alone.
 //   - A count comes from one sweep of its job that was complete by itself, or it
 //     is not exported. Reads are never merged; a read in which rows moved is
 //     thrown away and repeated.
