@@ -10,12 +10,13 @@ fail() { echo "packages: $*" >&2; exit 1; }
 root=/var/cache/aliyun_cas_exporter/systemd-root
 if [ ! -e "$root.done" ]; then
   rm -rf "$root"
+  # In a subshell: the file sets VERSION, which the Makefile exports for the build below.
   # shellcheck source=/dev/null
-  . /etc/os-release
+  read -r id codename <<<"$(. /etc/os-release && echo "$ID $VERSION_CODENAME")"
   components=main
-  [ "$ID" != ubuntu ] || components=main,universe
+  [ "$id" != ubuntu ] || components=main,universe
   mkdir -p "$root"
-  debootstrap --variant=minbase --components="$components" --include=curl,dbus,rpm,systemd,systemd-sysv "$VERSION_CODENAME" "$root" >"$tmp/log" 2>&1 ||
+  debootstrap --variant=minbase --components="$components" --include=curl,dbus,rpm,systemd,systemd-sysv "$codename" "$root" >"$tmp/log" 2>&1 ||
     { tail "$tmp/log"; fail "debootstrap"; }
   touch "$root.done"
 fi
