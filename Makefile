@@ -74,7 +74,7 @@ scale: ## simulate up to 1,000 accounts of 100 jobs, for docs/scaling.md
 	SCALE=1 go test -run '^TestScale$$' -timeout 0 -v ./collector
 
 screenshots: ## take the pictures of the start page again
-	SCREENSHOTS=docs/screenshots .ci/browser.sh
+	SCREENSHOTS=$(CURDIR)/docs/screenshots .ci/browser.sh
 
 bench: ## measure against the baselines and print the tables of docs/performance.md: an hour
 	cd bench && go run .

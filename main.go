@@ -4,33 +4,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
-	"github.com/prometheus/common/version"
-	"golang.org/x/sync/errgroup"
-
-	"aliyun_cas_exporter/collector"
-	"aliyun_cas_exporter/config"
-	"aliyun_cas_exporter/docs"
-	"aliyun_cas_exporter/internal/server"
-)
-
-const name = "aliyun_cas_exporter"
-
-// The exit statuses that service managers and scripts see.
-const (
-	exitOK       = 0
-	exitFailed   = 1
-	exitSettings = 2
+	"aliyun_cas_exporter/internal/app"
 )
 
 // gcPercent is half of Go's default: next to the work that is spread over a day, memory
@@ -43,81 +22,5 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// run is the program; it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	settings, err := config.Load(args)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, err)
-		return exitSettings
-	}
-	switch settings.Mode {
-	case config.Help:
-		config.WriteHelp(stdout)
-		return exitOK
-	case config.Version:
-		_, _ = fmt.Fprintln(stdout, version.Print(name))
-		return exitOK
-	case config.Healthcheck:
-		return healthcheck(ctx, settings, stderr)
-	case config.CheckConfig:
-		settings.WriteEffective(stdout)
-		return exitOK
-	default:
-		return work(ctx, settings, stdout, stderr)
-	}
-}
-
-// work serves, or polls once.
-func work(ctx context.Context, settings *config.Settings, stdout, stderr io.Writer) int {
-	log := config.NewLogger(stderr, settings.LogLevel, settings.LogFormat)
-	for _, warning := range settings.Warnings {
-		log.Warn("setting to look at", "warning", warning)
-	}
-	if err := watch(ctx, settings, log, stdout); err != nil {
-		log.Error("exporter ends", "err", err)
-		return exitFailed
-	}
-	return exitOK
-}
-
-// watch builds the exporter and runs it until ctx ends, or for one poll.
-func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, stdout io.Writer) error {
-	if settings.Demo {
-		stop, err := startDemo(settings, log)
-		if err != nil {
-			return fmt.Errorf("start the demo: %w", err)
-		}
-		defer stop()
-	}
-	registry := prometheus.NewPedanticRegistry()
-	fleet, err := newFleet(settings, registry, log)
-	if err != nil {
-		return err
-	}
-	collector.RegisterProcess(registry, settings.Shard, settings.TotalShards, settings.Demo)
-	registry.MustRegister(versioncollector.NewCollector(name))
-	if settings.Mode == config.Once {
-		return once(ctx, fleet, registry, stdout)
-	}
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	web, err := server.New(server.Options{
-		ListenAddress: settings.WebListenAddress, WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
-		Gatherer: registry, Facts: fleet, Ready: fleet.Ready, Status: func() server.Status { return status(fleet, settings.Demo) },
-		Runbooks: docs.Runbooks, Logger: log,
-	})
-	if err != nil {
-		return err
-	}
-	log.Info("exporter starts", "version", version.Version, "revision", version.Revision, "credentials", settings.Key.Source)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return web.Run(ctx) })
-	group.Go(func() error { fleet.Run(ctx); return nil })
-	if err = group.Wait(); err != nil {
-		return err
-	}
-	log.Info("exporter ends")
-	return nil
+	os.Exit(app.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // The context of a job is what is known of it beside its workers: its record,

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // cycle is one pass over the account's jobs.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // maxJobs bounds the listing of an account.

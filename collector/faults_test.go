@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
-	"aliyun_cas_exporter/internal/document"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/docsync"
+	"aliyun_cas_exporter/internal/reason"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -156,7 +156,7 @@ func TestFaultTable(t *testing.T) {
 		table += fmt.Sprintf("| `%s` | %s | %s | %d |\n", name, simulator.DescribeFault(name), served, o.calls)
 	}
 	t.Logf("%d faults", len(names))
-	document.Hold(t, *update, "../docs/reliability.md", "faults", table)
+	docsync.Check(t, *update, "../docs/reliability.md", "faults", table)
 }
 
 // meet lets a job's poll meet a fault after a good one.

@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"aliyun_cas_exporter/collector"
-	"aliyun_cas_exporter/internal/document"
+	"aliyun_cas_exporter/internal/docsync"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -196,7 +196,7 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 			t.Errorf("docs/metrics.md names %s, which is not exposed", name)
 		}
 		holdShipped(t, exposed)
-		document.Hold(t, *update, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
+		docsync.Check(t, *update, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
 	})
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // job is a watched job. Its view is for readers; the rest, and to write the view, belongs

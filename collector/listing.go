@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // maxReads is how often a listing is read before it counts as incomplete.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 const namespace = "aliyun_cas"

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // State is what a person wants to know of an account.

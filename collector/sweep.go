@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // filter narrows a sweep to what one call can ask for; empty fields ask for all.

@@ -18,7 +18,7 @@ import (
 
 	"aliyun_cas_exporter/config"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/document"
+	"aliyun_cas_exporter/internal/docsync"
 )
 
 var update = flag.Bool("update", false, "write the table of settings into README.md")
@@ -138,7 +138,7 @@ func TestREADMEHasTheTable(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, value, v.Meaning)
 	}
-	document.Hold(t, *update, "../README.md", "settings", b.String())
+	docsync.Check(t, *update, "../README.md", "settings", b.String())
 }
 
 // TestValues loads one variable at a time and looks at what is in force.

@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)

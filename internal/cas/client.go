@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // apiVersion is the version of the CAS API that this package speaks.

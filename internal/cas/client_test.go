@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // hourly gives a key for each hour.

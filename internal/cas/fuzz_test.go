@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // FuzzWorkers decodes any bytes as a page of workers. What is accepted is fit to be

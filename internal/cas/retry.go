@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 const (

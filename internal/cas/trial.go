@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // trial lets calls through one by one until the API has accepted the credentials

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/html"
 
 	"aliyun_cas_exporter/docs"
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 	"aliyun_cas_exporter/internal/server"
 )
 

@@ -21,8 +21,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/rpc"
 	"aliyun_cas_exporter/internal/server"
 	"aliyun_cas_exporter/internal/simulator"
 )

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"aliyun_cas_exporter/config"
-	"aliyun_cas_exporter/internal/document"
+	"aliyun_cas_exporter/internal/docsync"
 )
 
 // ours are the settings that the chart derives from other values.
@@ -142,7 +142,7 @@ func TestValuesAreDocumented(t *testing.T) {
 	for _, v := range values(t) {
 		table += fmt.Sprintf("| `%s` | `%s` | %s |\n", v.Name, strings.ReplaceAll(v.Default, "|", `\|`), v.Meaning)
 	}
-	document.Hold(t, *update, chart+"/README.md", "values", table)
+	docsync.Check(t, *update, chart+"/README.md", "values", table)
 }
 
 // TestVersion checks that the README builds the image that the chart asks for.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // longToken is as long as those of STS: longer than what an error takes over.

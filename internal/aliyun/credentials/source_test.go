@@ -19,8 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aliyun_cas_exporter/internal/cas/credentials"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/credentials"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // write writes a file, whole or not at all for those who read it.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // Options say where credentials come from. Only the fields of the chosen source

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // files are a key in files, as a Secret is mounted: key id, secret and, unless its

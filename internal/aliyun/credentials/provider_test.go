@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/credentials"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/credentials"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 func broken(status int) func(*cloud) {

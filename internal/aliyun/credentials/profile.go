@@ -8,7 +8,7 @@ import (
 
 	"gopkg.in/ini.v1"
 
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // profile reads a profile of Alibaba's command line or, if it has none of that

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // maxAnswer bounds what is read of a file or an answer: they take a few KiB.

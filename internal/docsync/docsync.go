@@ -1,9 +1,9 @@
-// Package document lets tests hold what documents say against the code: the part
-// of a document between two marks is generated, and a test fails when it is not
-// what the code would generate.
+// Package docsync keeps generated sections of documents in step with the code: a
+// test generates the text between two marks and fails when the document has
+// another one.
 //
 // It is for tests, and refuses to touch anything outside the marks.
-package document
+package docsync
 
 import (
 	"os"
@@ -13,9 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Hold fails the test unless the file at path has text between the marks
-// "<!-- mark: begin ... -->" and "<!-- mark: end -->". With update it puts it there.
-func Hold(tb testing.TB, update bool, path, mark, text string) {
+// Check fails the test unless the file at path has text between the marks
+// "<!-- mark: begin ... -->" and "<!-- mark: end -->". With update it writes the
+// text there instead.
+func Check(tb testing.TB, update bool, path, mark, text string) {
 	tb.Helper()
 	file, err := os.ReadFile(path) //nolint:gosec // the test names it
 	if err != nil {
@@ -31,7 +32,7 @@ func Hold(tb testing.TB, update bool, path, mark, text string) {
 	switch {
 	case has == want:
 	case !update:
-		tb.Errorf("%s does not hold what is true; run the test with -update:\n%s", path, cmp.Diff(has, want))
+		tb.Errorf("%s is outdated; run the test with -update:\n%s", path, cmp.Diff(has, want))
 	default:
 		if err := os.WriteFile(path, []byte(want), 0o600); err != nil { //nolint:gosec // as above
 			tb.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 const (

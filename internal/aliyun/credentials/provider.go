@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 const (

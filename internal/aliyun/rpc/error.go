@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode"
 
-	"aliyun_cas_exporter/internal/cas/reason"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // maxText bounds the text that an error takes over from outside, in bytes.

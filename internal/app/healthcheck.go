@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func alive(ctx context.Context, listen string, plain bool) error {
 		}
 		return conn.Close()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody) //nolint:gosec // it is this host
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/-/healthy", http.NoBody)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/credentials"
+	"aliyun_cas_exporter/internal/aliyun/credentials"
 )
 
 // cliProfiles is a ~/.aliyun/config.json with a profile of each mode.

@@ -1,4 +1,4 @@
-package main
+package app_test
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestPeakMemory(t *testing.T) {
 		t.Skip("the peak is read from /proc")
 	}
 	binary := filepath.Join(t.TempDir(), "exporter")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", binary, "aliyun_cas_exporter").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	faults := []string{"endless-body", "endless-rows", "endless-string", "oversized-body", "gzip-bomb", "deep-json", "total-huge"}

@@ -1,4 +1,4 @@
-package main
+package app_test
 
 import (
 	"bytes"
@@ -16,7 +16,15 @@ import (
 
 	"go.uber.org/goleak"
 
+	"aliyun_cas_exporter/internal/app"
 	"aliyun_cas_exporter/internal/simulator"
+)
+
+// The exit statuses that service managers and scripts see.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitSettings = 2
 )
 
 // environment sets what the program needs to watch a simulator, and nothing else.
@@ -42,7 +50,7 @@ func environment(t *testing.T, endpoint string, more map[string]string) {
 // program runs the program and returns what it printed.
 func program(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, log bytes.Buffer
-	status = run(ctx, args, &out, &log)
+	status = app.Run(ctx, args, &out, &log)
 	return status, out.String(), log.String()
 }
 
@@ -66,7 +74,7 @@ func serve(t *testing.T, args ...string) *serving {
 	s := &serving{stop: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		s.status = run(ctx, args, &s.stdout, &s.log)
+		s.status = app.Run(ctx, args, &s.stdout, &s.log)
 	}()
 	t.Cleanup(func() {
 		cancel()

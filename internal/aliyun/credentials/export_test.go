@@ -3,7 +3,7 @@ package credentials
 import (
 	"context"
 
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // NewLocal returns a Provider whose source is asked as often as files are.

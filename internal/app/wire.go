@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"cmp"
@@ -13,9 +13,9 @@ import (
 
 	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/config"
+	"aliyun_cas_exporter/internal/aliyun/credentials"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/cas/credentials"
-	"aliyun_cas_exporter/internal/cas/rpc"
 	"aliyun_cas_exporter/internal/server"
 	"aliyun_cas_exporter/internal/simulator"
 )

@@ -15,8 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // TestSignatureVectors holds the client against signatures that were computed

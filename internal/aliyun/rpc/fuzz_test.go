@@ -11,8 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"aliyun_cas_exporter/internal/cas/reason"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // FuzzRetryAfter reads any hint as a wait that is bounded and never negative.

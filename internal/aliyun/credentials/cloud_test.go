@@ -18,8 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_cas_exporter/internal/cas/credentials"
-	"aliyun_cas_exporter/internal/cas/rpc"
+	"aliyun_cas_exporter/internal/aliyun/credentials"
+	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
 // cloud is STS, the metadata of an instance and a credentials URI in one. It gives
