@@ -3,7 +3,7 @@
 # runs two minutes first, so that it has something to show.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v google-chrome)} go test -run '^TestPagesInBrowser$' -count 1 ./internal/app
+CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v google-chrome)} .ci/gotest.sh -run '^TestPagesInBrowser$' -count 1 ./internal/app
 if [ -n "${SCREENSHOTS:-}" ] && command -v pngquant >/dev/null; then
   pngquant --force --ext .png --speed 1 --strip "$SCREENSHOTS"/*.png
 fi

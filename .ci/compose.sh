@@ -12,5 +12,5 @@ cd deploy/compose
 go mod tidy -diff
 "$lint" fmt --diff
 "$lint" run --allow-parallel-runners
-go test -count=1 .
+../../.ci/gotest.sh -count=1 .
 echo "compose: not tested: an engine, and Grafana's reading of its files"

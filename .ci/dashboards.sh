@@ -17,4 +17,4 @@ cd grafana
 go mod tidy -diff
 "$lint" fmt --diff
 "$lint" run --allow-parallel-runners
-go test -count=1 -v ./... | grep -vE '^(=== |    --- PASS)'
+GOTESTSUM_FORMAT=standard-verbose ../.ci/gotest.sh -count=1 ./... | grep -vE '^(=== |    --- PASS)'

@@ -9,4 +9,4 @@ go build -buildvcs=false -o "$dir/exporter" .
 prometheus=$(.ci/tools.sh prometheus) alertmanager=$(.ci/tools.sh alertmanager)
 # The tests wait much and work little, so more of them run at once than there are cores.
 E2E_EXPORTER=$dir/exporter E2E_PROMETHEUS=$prometheus/prometheus E2E_ALERTMANAGER=$alertmanager/alertmanager \
-  go test -count=1 -parallel 16 -timeout 10m -v "$@" ./internal/e2e | grep -vE '^=== (RUN|PAUSE|CONT)'
+  GOTESTSUM_FORMAT=testname .ci/gotest.sh -count=1 -parallel 16 -timeout 10m "$@" ./internal/e2e

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Style, layout, the module file, known vulnerabilities.
+# Style, layout, the module file. .ci/test.sh looks for known vulnerabilities.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lint=$(.ci/tools.sh golangci-lint)/golangci-lint
@@ -8,9 +8,4 @@ lint=$(.ci/tools.sh golangci-lint)/golangci-lint
 "$lint" run
 go mod tidy -diff
 (cd bench && "$lint" fmt --diff && "$lint" run && go mod tidy -diff)
-if [ -d "${VULNDB:-}" ]; then
-  "$(.ci/tools.sh govulncheck)/govulncheck" -db "file://$VULNDB" ./...
-else
-  echo "left out: govulncheck (VULNDB names no folder with a vulnerability database)"
-fi
 echo "lint: clean"

@@ -9,8 +9,8 @@ export PROMTOOL
 "$PROMTOOL" check rules --lint=all --lint-fatal deploy/prometheus/rules.yml
 "$PROMTOOL" test rules deploy/prometheus/rules_test.yml
 "$amtool" check-config deploy/prometheus/alertmanager.yml
-go test -count=1 ./docs
-report=$(go test -count=1 -v ./deploy/prometheus) || { grep -v '^ *=== \|--- PASS' <<<"$report"; exit 1; }
+.ci/gotest.sh -count=1 ./docs
+report=$(GOTESTSUM_FORMAT=standard-verbose .ci/gotest.sh -count=1 ./deploy/prometheus) || { grep -v '^ *=== \|--- PASS' <<<"$report"; exit 1; }
 mutants=$(grep -o '[0-9]* of [0-9]* mutants killed' <<<"$report")
 count() { grep -c "$1" "$2"; }
 echo "rules: $(count ' - alert:' deploy/prometheus/rules.yml) alerts, $(count ' - record:' deploy/prometheus/rules.yml) recording rules," \

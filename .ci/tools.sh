@@ -21,6 +21,7 @@ pin() {
     crane) echo v0.22.1 github.com/google/go-containerregistry/cmd/crane ;;
     cosign) echo v3.1.3 github.com/sigstore/cosign/v3/cmd/cosign ;;
     govulncheck) echo v1.9.0 golang.org/x/vuln/cmd/govulncheck ;;
+    gotestsum) echo v1.13.0 gotest.tools/gotestsum ;;
     benchstat) echo v0.0.0-20260908200009-22c9c6c9d4da golang.org/x/perf/cmd/benchstat ;;
     *) echo "tools.sh: no tool called $1" >&2; return 2 ;;
   esac
