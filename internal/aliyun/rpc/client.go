@@ -53,22 +53,6 @@ func New(o Options) (*Client, error) {
 	}}, nil
 }
 
-// NewTransport returns a transport for at most conns connections to a host,
-// with Go's own proxy rules and HTTP/2.
-func NewTransport(conns int) *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxConnsPerHost:        conns,
-		MaxIdleConnsPerHost:    conns,
-		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-}
-
 // Call sends one call of action with params and hands the body of a successful
 // answer to decode. Every error is an *Error, except those of decode, which
 // pass unless reading the body failed underneath it.
