@@ -145,13 +145,14 @@ func TestRetries(t *testing.T) {
 		want       reason.Reason
 	}{
 		"throttled":         {400, "", refusal("Throttling.User"), jitter, reason.Throttled},
-		"throttled, hint":   {429, "7", refusal("Throttling.User"), hinted(7 * time.Second), reason.Throttled},
+		"throttled, hint":   {429, "7000", refusal("Throttling.User"), hinted(7 * time.Second), reason.Throttled},
 		"server error":      {503, "", refusal("ServiceUnavailable"), jitter, reason.ServerError},
 		"server error, 200": {200, "", refusal("InternalError"), jitter, reason.ServerError},
-		"server error hint": {500, "2.5", refusal("InternalError"), hinted(2500 * time.Millisecond), reason.ServerError},
+		"server error hint": {500, "2500", refusal("InternalError"), hinted(2500 * time.Millisecond), reason.Throttled},
 		"nonce used":        {400, "", refusal("SignatureNonceUsed"), jitter, reason.Auth},
 		"auth":              {403, "", refusal("InvalidSecurityToken.Expired"), nil, reason.Auth},
-		"forbidden":         {403, "3", refusal("Forbidden.RAM"), nil, reason.Forbidden},
+		"forbidden":         {403, "0", refusal("Forbidden.RAM"), nil, reason.Forbidden},
+		"forbidden, hint":   {403, "3000", refusal("Forbidden.RAM"), hinted(3 * time.Second), reason.Throttled},
 		"bad request":       {400, "", refusal("InvalidParameter"), nil, reason.BadRequest},
 		"not found":         {404, "", refusal("NotFound"), nil, reason.NotFound},
 		"decode":            {200, "", "<html>", nil, reason.Decode},
@@ -266,7 +267,7 @@ func TestThrottlingHoldsEveryCallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &api{latency: 100 * time.Millisecond, answer: func(n int) (int, string, string) {
 			if n == 10 {
-				return 429, "60", refusal("Throttling.User")
+				return 429, "60000", refusal("Throttling.User")
 			}
 			return 200, "", good
 		}}
@@ -296,8 +297,8 @@ func TestDeadlines(t *testing.T) {
 		want   reason.Reason
 		most   time.Duration
 	}{
-		"hint beyond the deadline": {hint: "300", want: reason.Throttled},
-		"others' pause beyond it":  {hint: "300", warm: 1, want: reason.Throttled},
+		"hint beyond the deadline": {hint: "300000", want: reason.Throttled},
+		"others' pause beyond it":  {hint: "300000", warm: 1, want: reason.Throttled},
 		"limiter beyond it":        {change: func(o *cas.Options) { o.RequestsPerSecond = .001 }, warm: 1, want: reason.Timeout},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -332,7 +333,7 @@ func TestCancellationEndsEveryWait(t *testing.T) {
 	for name, change := range map[string]func(*cas.Options){
 		"slot": nil, "limiter": func(o *cas.Options) { o.RequestsPerSecond, o.Concurrency = .001, 50 },
 	} {
-		for _, hint := range []string{"", "300"} {
+		for _, hint := range []string{"", "300000"} {
 			t.Run(name+hint, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					a := &api{latency: time.Second, answer: func(int) (int, string, string) { return 429, hint, refusal("Throttling.User") }}
@@ -360,7 +361,7 @@ func TestCancellationEndsEveryWait(t *testing.T) {
 func TestCancellationHidesWhatIsRepeated(t *testing.T) {
 	for _, code := range []string{"ServiceUnavailable", "Throttling.User"} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &api{answer: func(int) (int, string, string) { return 503, "60", refusal(code) }}
+			a := &api{answer: func(int) (int, string, string) { return 503, "60000", refusal(code) }}
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			if err := call(ctx, newClient(t, a, nil)); !errors.Is(err, context.Canceled) || len(a.sent) != 1 {

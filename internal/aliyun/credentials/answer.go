@@ -85,7 +85,10 @@ func (c caller) ask(req *http.Request) ([]byte, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	page := rpc.WebPage(body)
 	switch {
+	case page != nil:
+		return nil, page
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("answered with status %d%s", resp.StatusCode, errorCode(body))
 	case err != nil:

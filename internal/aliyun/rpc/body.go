@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
@@ -9,12 +10,14 @@ import (
 const maxBody = 16 << 20
 
 // boundedReader reads at most left bytes and remembers what stopped it, so that
-// a decoder's complaint about a torn body is told from one about its content.
+// a decoder's complaint about a torn body is told from one about its content. It
+// keeps what it read first, to tell what else a body was.
 type boundedReader struct {
-	r    io.Reader
-	left int
-	over bool
-	err  error
+	r     io.Reader
+	left  int
+	over  bool
+	err   error
+	begin []byte // of the first read, a few bytes
 }
 
 // Read implements io.Reader.
@@ -24,6 +27,9 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
+	if b.begin == nil && n > 0 {
+		b.begin = bytes.Clone(p[:min(n, 64)])
+	}
 	b.left -= n
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err

@@ -1,86 +1,33 @@
 package rpc
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"aliyun_cas_exporter/internal/reason"
 )
 
-const (
-	maxErrorBody = 64 << 10
-	maxHint      = 10 * time.Minute // a server that asks for more is not believed
-)
-
-// text is a JSON scalar as a string: gateways send numbers where the
-// documentation has strings. An object or array is dropped.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler and never fails.
-func (t *text) UnmarshalJSON(b []byte) error {
-	var s string
+// classify goes by the code first: throttling and missing permissions arrive with
+// status 400 as well as with their own, and a 404 may be an unknown key. Products
+// and gateways have names of their own for one refusal, so words are looked for.
+// object tells a JSON answer from a page of what stands before the API.
+func classify(status int, code string, object bool) reason.Reason {
 	switch {
-	case json.Unmarshal(b, &s) == nil:
-		*t = text(s)
-	case b[0] != '{' && b[0] != '[' && !bytes.Equal(b, []byte("null")):
-		*t = text(b)
+	case status == http.StatusTooManyRequests, isThrottling(code):
+		return reason.Throttled
+	case isKey(code):
+		return reason.Auth
+	case isDenial(code):
+		return reason.Forbidden
+	case status == http.StatusUnauthorized && object, isIdentity(code):
+		return reason.Auth
+	case isUnauthorized(code):
+		return reason.Forbidden
 	}
-	return nil
-}
-
-// refusal is what an error answer is read for. AccessDeniedDetail is left out:
-// it names the principal.
-type refusal struct {
-	Code      text
-	Message   text
-	RequestID text `json:"RequestId"`
-}
-
-// refused turns an answer that is no success into an Error; readErr is what cut
-// its body short, if anything did.
-func refused(resp *http.Response, cred Credentials) (e *Error, readErr error) {
-	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	var r refusal
-	if json.Unmarshal(body, &r) != nil {
-		r = refusal{}
-	}
-	// The server's string to sign repeats every signed parameter.
-	said, _, _ := strings.Cut(string(r.Message), "server string to sign is")
-	e = Refused(resp.StatusCode, string(r.Code), said, string(r.RequestID))
-	e.hide(cred)
-	if e.text == "" {
-		e.text = "answered without an error message"
-	}
-	e.RetryAfter = retryAfter(resp.Header, time.Now())
-	return e, readErr
-}
-
-// Refused returns the Error of an answer that carries an error code. It is for
-// decoders too: CAS can send one with status 200, and Call hides what it repeats.
-func Refused(status int, code, message, requestID string) *Error {
-	return &Error{
-		Code: oneLine(code), Status: status, RequestID: oneLine(requestID),
-		reason: classify(status, code), text: oneLine(message),
-	}
-}
-
-// classify goes by the code: throttling and missing permissions arrive with
-// status 400 as well as with their own, and a 404 may be an unknown key.
-func classify(status int, code string) reason.Reason {
 	head, _, _ := strings.Cut(code, ".")
 	switch {
-	case strings.Contains(code, "Throttling"), strings.HasPrefix(code, "Rejected."):
-		return reason.Throttled
-	case isAuth(head, code):
-		return reason.Auth
-	case hasSegment(code, "Forbidden", "NoPermission", "AccessDenied", "Unauthorized"):
-		return reason.Forbidden
 	case head == "InvalidApi", head == "InvalidAction", head == "InvalidVersion":
 		return reason.BadRequest
 	case head == "NotFound", strings.HasSuffix(code, "NotFound"), strings.HasSuffix(code, "NotExist"):
@@ -89,8 +36,8 @@ func classify(status int, code string) reason.Reason {
 		return reason.ServerError
 	case strings.HasPrefix(code, "Invalid"), strings.HasPrefix(code, "Missing"):
 		return reason.BadRequest
-	case code == "" && status == http.StatusTooManyRequests:
-		return reason.Throttled
+	case status == http.StatusForbidden && object:
+		return reason.Forbidden
 	case status >= 300 && status < 500:
 		return reason.BadRequest
 	default:
@@ -98,14 +45,40 @@ func classify(status int, code string) reason.Reason {
 	}
 }
 
-func isAuth(head, code string) bool {
-	switch head {
-	case "InvalidAccessKeyId", "InvalidAccessKeySecret", "SignatureDoesNotMatch", "IncompleteSignature",
-		"InvalidSignature", "SignatureNonceUsed", "InvalidTimeStamp", "InvalidSecurityToken",
-		"MissingSecurityToken", "MissingAccessKeyId", "InvalidCredentials":
-		return true
-	}
-	return code == "Forbidden.AccessKeyDisabled" || code == "Forbidden.AccessKey"
+func isThrottling(code string) bool {
+	return strings.HasPrefix(code, "Rejected.") ||
+		mentions(code, "throttl", "flowcontrol", "toomanyrequest", "qpslimit", "ratelimit", "requestlimit")
+}
+
+// isKey reports whether a code is about the key, the token or the signature.
+func isKey(code string) bool {
+	return mentions(code, "accesskey", "signature", "nonceused", "credential", "timestamp", "timetooskewed", "requestexpired",
+		"securitytoken", "ststoken", "sessiontoken", "tokenexpired", "expiredtoken", "invalidtoken")
+}
+
+// isDenial reports whether a code says that a known identity lacks a permission.
+func isDenial(code string) bool {
+	return mentions(code, "permission", "forbid", "privilege", "accessden", "implicitden", "explicitden", "riskcontrol")
+}
+
+// isIdentity reports whether a code says that the caller is not known.
+func isIdentity(code string) bool { return mentions(code, "authenticat", "authfail", "notlogin") }
+
+// isUnauthorized reports whether a code is a short name of a denial.
+func isUnauthorized(code string) bool {
+	return mentions(code, "unauth", "notauth", "noauth", "authorizationfail")
+}
+
+// mentions reports whether a code has one of the words, whatever its capitals, dots
+// and dashes.
+func mentions(code string, words ...string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(code))
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(letters, word) })
 }
 
 func isServerError(head string) bool {
@@ -115,37 +88,4 @@ func isServerError(head string) bool {
 	}
 	n, err := strconv.Atoi(head)
 	return err == nil && n >= 500 && n < 600
-}
-
-func hasSegment(code string, words ...string) bool {
-	for segment := range strings.SplitSeq(code, ".") {
-		if slices.Contains(words, segment) {
-			return true
-		}
-	}
-	return false
-}
-
-// retryAfter reads how long the server asks to wait: x-acs-retry-after in
-// seconds, else Retry-After in seconds or as a date, which is by the server's clock.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = sent
-	}
-	for _, name := range []string{"X-Acs-Retry-After", "Retry-After"} {
-		value := strings.TrimSpace(h.Get(name))
-		if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-			if seconds > 0 && seconds < maxHint.Seconds() {
-				return time.Duration(seconds * float64(time.Second))
-			}
-			if seconds >= maxHint.Seconds() {
-				return maxHint
-			}
-			continue // zero, negative, NaN: no hint
-		}
-		if at, err := http.ParseTime(value); err == nil && at.After(now) {
-			return min(at.Sub(now), maxHint)
-		}
-	}
-	return 0
 }

@@ -87,6 +87,9 @@ func (c *Client) Call(ctx context.Context, cred Credentials, action string, para
 	}
 	if refusal, ok := errors.AsType[*Error](err); ok {
 		refusal.hide(cred)
+		refusal.hinted(resp.Header)
+	} else if page := WebPage(body.begin); page != nil {
+		return page
 	}
 	return err
 }

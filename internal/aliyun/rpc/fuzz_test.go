@@ -19,7 +19,7 @@ import (
 func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, acs, standard string) {
-		got := rpc.RetryAfter(http.Header{"X-Acs-Retry-After": {acs}, "Retry-After": {standard}}, now)
+		got, _ := rpc.RetryAfter(http.Header{"X-Acs-Retry-After": {acs}, "Retry-After": {standard}}, now)
 		if got < 0 || got > 10*time.Minute {
 			t.Errorf("%q, %q: got %v", acs, standard, got)
 		}

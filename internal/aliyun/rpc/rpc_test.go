@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,8 +82,39 @@ func TestClassify(t *testing.T) {
 		{502, "", reason.ServerError},
 		{200, "Whatever", reason.ServerError},
 	} {
-		if got := rpc.Classify(test.status, test.code); got != test.want {
+		if got := rpc.Classify(test.status, test.code, test.code != ""); got != test.want {
 			t.Errorf("HTTP %d %q: got %s, want %s", test.status, test.code, got, test.want)
+		}
+	}
+}
+
+// TestClassifyFamilies has the names that products and gateways give one refusal.
+func TestClassifyFamilies(t *testing.T) {
+	for want, family := range map[reason.Reason]string{
+		reason.Throttled: `400:Throttling.Api 400:throttling 400:SystemThrottling 400:FlowControl 403:FlowControlException 400:TooManyRequests
+			403:QpsLimitExceeded 400:RateLimit.Exceeded 400:RequestLimitExceeded 429:Forbidden.RAM 429:Anything 429:InvalidAccessKeyId.NotFound`,
+		reason.Auth: `403:SecurityTokenExpired 400:SecurityToken.Expired 400:InvalidStsToken 403:ExpiredToken 400:InvalidToken 400:TokenExpired
+			400:InvalidAccessKey 400:AccessKeyNotFound 403:Forbidden.AccessKeyDisabled 400:AccessKey.Inactive 400:MissingAccessKeyId 400:InvalidSignature.Expired
+			400:IllegalTimestamp 400:RequestTimeTooSkewed 400:InvalidCredentials 400:NoCredential 403:AuthenticationFail 400:AuthFailure 403:Unauthenticated
+			401:Unauthorized 401:Anything 401:NoAuth 403:UserNotLogin`,
+		reason.Forbidden: `400:PermissionDenied 403:PermissionDenied 400:NoPermission.RAM 403:UserNoPermission 403:InsufficientPermissions 400:MissingPermission
+			400:InvalidPermission 403:AccessForbid 400:AccessForbidden 403:Forbid 403:Forbidden_RAM 400:OperationForbidden 400:AccessDenied 403:Access-Denied
+			400:AccessDeny 400:NotAuthorized 403:UserNotAuthorized 400:NotAuth 400:NoAuth 400:NoAuthority 400:RamNoAuth 400:UnAuthorized 403:UnauthorizedOperation
+			400:AuthorizationFailed 403:ImplicitDeny 403:ExplicitDeny 400:NoPrivilege 403:OperationDenied.Ram 403:Anything 403:AuthenticationFail.NoPermission
+			401:NoPermission 403:NotOpen 403:-1008`,
+		reason.BadRequest:  `400:OperationDenied.StatusNotSupport 400:InvalidNextToken 403:InvalidParameter 400:Anything 402:Arrears 405:UnsupportedHTTPMethod 403: 401: 407: 451:`,
+		reason.NotFound:    `403:JobNotExist 404:InvalidJobId.NotFound 400:NotFound.Certificate`,
+		reason.ServerError: `403:SystemError 400:ServiceUnavailable.Busy 403:InternalError 400:503 500:Anything 200:Anything`,
+	} {
+		for pair := range strings.FieldsSeq(family) {
+			number, code, _ := strings.Cut(pair, ":")
+			status, err := strconv.Atoi(number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rpc.Classify(status, code, code != ""); got != want {
+				t.Errorf("HTTP %d %q: got %s, want %s", status, code, got, want)
+			}
 		}
 	}
 }
@@ -93,8 +125,16 @@ func TestRetryAfter(t *testing.T) {
 		name, value string
 		want        time.Duration
 	}{
-		{"X-Acs-Retry-After", "2", 2 * time.Second},
-		{"X-Acs-Retry-After", "0.25", 250 * time.Millisecond},
+		{"X-Acs-Retry-After", "2000", 2 * time.Second},
+		{"X-Acs-Retry-After", " 80 ", 80 * time.Millisecond},
+		{"X-Acs-Retry-After", "0.5", 500 * time.Microsecond},
+		{"X-Acs-Retry-After", "86400000", 10 * time.Minute},
+		{"X-Acs-Retry-After", "0", 0},
+		{"X-Acs-Retry-After", "", 0},
+		{"X-Acs-Retry-After", "-1", 0},
+		{"X-Acs-Retry-After", "2s", 0},
+		{"X-Acs-Retry-After", "Inf", 0},
+		{"X-Acs-Retry-After", "Mon, 23 Nov 2026 08:00:09 GMT", 0},
 		{"Retry-After", "7", 7 * time.Second},
 		{"Retry-After", "Mon, 23 Nov 2026 08:00:09 GMT", 9 * time.Second},
 		{"Retry-After", "Mon, 23 Nov 2026 07:00:00 GMT", 0},
@@ -104,9 +144,9 @@ func TestRetryAfter(t *testing.T) {
 		{"Retry-After", "soon", 0},
 		{"Retry-After", "", 0},
 	} {
-		got := rpc.RetryAfter(http.Header{test.name: {test.value}}, now)
-		if got != test.want {
-			t.Errorf("%s: %q: got %v, want %v", test.name, test.value, got, test.want)
+		got, flow := rpc.RetryAfter(http.Header{test.name: {test.value}}, now)
+		if want := test.want > 0 && test.name == "X-Acs-Retry-After"; got != test.want || flow != want {
+			t.Errorf("%s: %q: got %v, flow control %v; want %v, %v", test.name, test.value, got, flow, test.want, want)
 		}
 	}
 }
@@ -115,7 +155,7 @@ func TestRetryAfter(t *testing.T) {
 func TestRetryAfterByAWrongClock(t *testing.T) {
 	for _, clock := range []time.Duration{-10 * time.Minute, 0, 10 * time.Minute} {
 		sent := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-		got := rpc.RetryAfter(http.Header{
+		got, _ := rpc.RetryAfter(http.Header{
 			"Date": {sent.Format(http.TimeFormat)}, "Retry-After": {sent.Add(4 * time.Second).Format(http.TimeFormat)},
 		}, sent.Add(clock))
 		if got != 4*time.Second {
@@ -232,6 +272,40 @@ func TestErrorsAreOneLineWithoutSecrets(t *testing.T) {
 				t.Errorf("more than one line: %q", err)
 			}
 		})
+	}
+}
+
+// TestWhatStandsBetween has the answers of what is not the API, and says so.
+func TestWhatStandsBetween(t *testing.T) {
+	const page = "answered with a web page: something stands between the exporter and the API, such as a proxy, a firewall or a login page"
+	const redirect = "answered with a redirect, which is not followed: something stands between the exporter and the API, such as a proxy, a firewall or a login page"
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		reason reason.Reason
+		want   string
+	}{
+		"firewall":            {403, "<html><body>Forbidden</body></html>", reason.BadRequest, page + " (HTTP 403)"},
+		"login page":          {401, "\n<!DOCTYPE HTML PUBLIC><HTML>", reason.BadRequest, page + " (HTTP 401)"},
+		"login page, good":    {200, "\xef\xbb\xbf<!doctype html><title>Sign in</title>", reason.Decode, page},
+		"script":              {200, "<script>location='https://portal'</script>", reason.Decode, page},
+		"flow control":        {429, "<html>slow down</html>", reason.Throttled, page + " (HTTP 429)"},
+		"load balancer":       {502, "<html><head><title>502 Bad Gateway</title></head>", reason.ServerError, page + " (HTTP 502)"},
+		"portal":              {302, "<a href=x>Found</a>", reason.BadRequest, redirect + " (HTTP 302)"},
+		"proxy":               {407, "<html>Squid</html>", reason.BadRequest, page + " (HTTP 407)"},
+		"text":                {403, "denied", reason.BadRequest, "answered without an error message (HTTP 403)"},
+		"XML":                 {403, "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", reason.BadRequest, "answered without an error message (HTTP 403)"},
+		"JSON without a code": {403, `{"message":"no"}`, reason.Forbidden, "no (HTTP 403)"},
+		"JSON of a gateway":   {401, `{"error":"x"}`, reason.Auth, "answered without an error message (HTTP 401)"},
+		"JSON in small":       {403, `{"code":"Whatever","message":"no"}`, reason.Forbidden, "Whatever: no (HTTP 403)"},
+	} {
+		err := call(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(test.status)
+			fmt.Fprint(w, test.body)
+		}, func(r io.Reader) error { return json.NewDecoder(r).Decode(&struct{}{}) })
+		if got := reason.Of(err); got != test.reason || err.Error() != test.want {
+			t.Errorf("%s: got %s, %q; want %s, %q", name, got, err, test.reason, test.want)
+		}
 	}
 }
 

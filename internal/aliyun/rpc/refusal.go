@@ -1,0 +1,133 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"aliyun_cas_exporter/internal/reason"
+)
+
+const (
+	maxErrorBody = 64 << 10
+	maxHint      = 10 * time.Minute // a server that asks for more is not believed
+)
+
+// between says who answers with web pages and redirects: the API does not.
+const between = "something stands between the exporter and the API, such as a proxy, a firewall or a login page"
+
+// text is a JSON scalar as a string: gateways send numbers where the
+// documentation has strings. An object or array is dropped.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler and never fails.
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	switch {
+	case json.Unmarshal(b, &s) == nil:
+		*t = text(s)
+	case b[0] != '{' && b[0] != '[' && !bytes.Equal(b, []byte("null")):
+		*t = text(b)
+	}
+	return nil
+}
+
+// refusal is what an error answer is read for. AccessDeniedDetail is left out:
+// it names the principal.
+type refusal struct {
+	Code      text
+	Message   text
+	RequestID text `json:"RequestId"`
+}
+
+// refused turns an answer that is no success into an Error; readErr is what cut
+// its body short, if anything did.
+func refused(resp *http.Response, cred Credentials) (e *Error, readErr error) {
+	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	var r refusal
+	object := json.Unmarshal(body, &r) == nil
+	if !object {
+		r = refusal{}
+	}
+	// The server's string to sign repeats every signed parameter.
+	said, _, _ := strings.Cut(string(r.Message), "server string to sign is")
+	e = Refused(resp.StatusCode, string(r.Code), said, string(r.RequestID))
+	e.reason = classify(resp.StatusCode, string(r.Code), object)
+	switch {
+	case e.text != "":
+	case resp.StatusCode/100 == 3:
+		e.text = "answered with a redirect, which is not followed: " + between
+	case !object && WebPage(body) != nil:
+		e.text = WebPage(body).text
+	default:
+		e.text = "answered without an error message"
+	}
+	e.hide(cred)
+	e.hinted(resp.Header)
+	return e, readErr
+}
+
+// Refused returns the Error of an answer that carries an error code. It is for
+// decoders too: CAS can send one with status 200, and Call hides what it repeats.
+func Refused(status int, code, message, requestID string) *Error {
+	return &Error{
+		Code: oneLine(code), Status: status, RequestID: oneLine(requestID),
+		reason: classify(status, code, true), text: oneLine(message),
+	}
+}
+
+// hinted takes over how long the server asks to wait. A gateway that sets
+// x-acs-retry-after has throttled the call, whatever it calls that.
+func (e *Error) hinted(h http.Header) {
+	var flow bool
+	e.RetryAfter, flow = retryAfter(h, time.Now())
+	if flow {
+		e.reason = reason.Throttled
+	}
+}
+
+// WebPage returns an Error that explains a text that begins as a web page does, nil
+// for any other.
+func WebPage(body []byte) *Error {
+	begin := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(body[:min(len(body), 512)], []byte("\xef\xbb\xbf"))))
+	for _, tag := range []string{"<!doctype html", "<html", "<head", "<body", "<title", "<meta", "<script", "<!--"} {
+		if bytes.HasPrefix(begin, []byte(tag)) {
+			return newError(reason.Decode, "answered with a web page: %s", between)
+		}
+	}
+	return nil
+}
+
+// retryAfter reads how long the server asks to wait: x-acs-retry-after in
+// milliseconds, which is flow control, else Retry-After in seconds or as a date,
+// which is by the server's clock.
+func retryAfter(h http.Header, now time.Time) (wait time.Duration, flow bool) {
+	if wait = hint(h.Get("X-Acs-Retry-After"), time.Millisecond); wait > 0 {
+		return wait, true
+	}
+	value := h.Get("Retry-After")
+	if wait = hint(value, time.Second); wait > 0 {
+		return wait, false
+	}
+	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = sent
+	}
+	if at, err := http.ParseTime(value); err == nil && at.After(now) {
+		return min(at.Sub(now), maxHint), false
+	}
+	return 0, false
+}
+
+// hint reads a number of units, 0 if it is none or not positive.
+func hint(value string, unit time.Duration) time.Duration {
+	n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	if err != nil || math.IsInf(n, 0) || !(n > 0) { // NaN is not above 0 either
+		return 0
+	}
+	return time.Duration(min(n*float64(unit), float64(maxHint)))
+}
