@@ -37,8 +37,9 @@ func TestObjects(t *testing.T) {
 		"password": "ConfigMap Deployment PodMonitor Service ServiceAccount",
 		"replicas": "ConfigMap Deployment PodDisruptionBudget Service ServiceAccount",
 		"sharded":  "ConfigMap PodDisruptionBudget Service ServiceAccount ServiceMonitor StatefulSet",
-		"everything": "ConfigMap" + strings.Repeat(" ConfigMap", len(dashboards(t))) +
-			" NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule Service ServiceAccount StatefulSet",
+		"public":   "AlertmanagerConfig ConfigMap Deployment HTTPRoute Ingress NetworkPolicy PrometheusRule Service ServiceAccount ServiceMonitor",
+		"everything": "AlertmanagerConfig ConfigMap ConfigMap" + strings.Repeat(" ConfigMap", len(dashboards(t))) +
+			" HTTPRoute Ingress NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule Service ServiceAccount StatefulSet",
 	}
 	got := map[string]string{}
 	for _, variant := range variants(t) {
@@ -114,7 +115,7 @@ func TestPackage(t *testing.T) {
 	if diff := cmp.Diff(template(t, "everything"), stdout); diff != "" {
 		t.Errorf("the package differs from the folder (-folder +package):\n%s", diff)
 	}
-	want := []string{".helmignore", "Chart.yaml", "README.md", "files/rules.yml", "values.schema.json", "values.yaml"}
+	want := []string{".helmignore", "Chart.yaml", "README.md", "files/alertmanager.yml", "files/rules.yml", "values.schema.json", "values.yaml"}
 	for _, file := range dashboards(t) {
 		want = append(want, "files/dashboards/"+filepath.Base(file))
 	}
@@ -201,6 +202,25 @@ func TestBadValues(t *testing.T) {
 		{secret + ",web.authentication=true", "web.secretName"},
 		{secret + ",web.tlsSecretName=x", "web.secretName"},
 		{secret + ",service.port=80800", "port"},
+		{secret + ",service.type=ExternalName", "type"},
+		{secret + ",service.type=NodePort,sharding.enabled=true", "service.type"},
+		{secret + ",ingress.enabled=true", "ingress.hosts"},
+		{secret + ",ingress.hosts[0].host=a", "hosts"},
+		{secret + ",httpRoute.enabled=true", "httpRoute.parentRefs"},
+		{secret + ",image.host=a", "host"},
+		{secret + ",global.imageRegistry.a=b", "imageRegistry"},
+		{secret + ",commonLabels.a=1", "commonLabels"},
+		{secret + ",revisionHistoryLimit=-1", "revisionHistoryLimit"},
+		{secret + ",dnsPolicy=Mine", "dnsPolicy"},
+		{secret + ",livenessProbe=off", "livenessProbe"},
+		{secret + ",initContainers.a=b", "initContainers"},
+		{secret + ",extraManifests[0]=1", "extraManifests"},
+		{secret + ",monitor.sampleLimit=-1", "sampleLimit"},
+		{secret + ",monitor.proxyUrl=proxy:1", "proxyUrl"},
+		{secret + ",monitor.targetLabels=a", "targetLabels"},
+		{secret + ",prometheusRule.enabled=true,prometheusRule.alerts.AliyunCasDataStail.severity=info", "AliyunCasDataStail"},
+		{secret + ",prometheusRule.alerts.AliyunCasDataStale.threshold=1", "threshold"},
+		{secret + ",prometheusRule.enabled=true,prometheusRule.alerts.AliyunCasDataStale.replace.a/b=1", "AliyunCasDataStale"},
 		{secret + ",monitor.kind=Probe", "kind"},
 		{secret + ",monitor.enabled=true", "enabled"},
 		{secret + ",monitor.interval=30 s", "interval"},

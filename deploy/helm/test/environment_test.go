@@ -20,8 +20,9 @@ var secrets = map[string]map[string]string{
 		"AccessKeyId": "LTAI-id", "AccessKeySecret": "key-secret", "SecurityToken": "token",
 		"external_id": "prometheus",
 	},
-	"cas-web": {"web-config.yml": "{}", "other.yml": "{}"},
-	"cas-tls": {"tls.crt": "certificate", "tls.key": "key", "ca.crt": "authority"},
+	"cas-proxy": {"HTTPS_PROXY": "http://192.0.2.1:3128"},
+	"cas-web":   {"web-config.yml": "{}", "other.yml": "{}"},
+	"cas-tls":   {"tls.crt": "certificate", "tls.key": "key", "ca.crt": "authority"},
 }
 
 // TestEnvironment starts the exporter with the arguments, the environment and the
@@ -44,6 +45,7 @@ func TestEnvironment(t *testing.T) {
 		"password":     {"CAS_WEB_CONFIG_FILE=/etc/aliyun-cas-exporter/web/web-config.yml"},
 		"replicas":     {"CAS_REQUESTS_PER_SECOND=2.5", "CAS_SHARD=0", "CAS_TOTAL_SHARDS=1"},
 		"sharded":      {"CAS_TOTAL_SHARDS=3"},
+		"public":       {"# credentials come from: file"},
 		"accounts": {
 			"CAS_ACCOUNTS=prod:acs:ram::111111111111:role/cas-exporter,staging:acs:ram::222222222222:role/cas-exporter",
 			"CAS_JOB_IDS=prod/8888,staging/9999", "CAS_DISCOVERY=false", "CAS_ROLE_EXTERNAL_ID=[hidden]",
@@ -93,8 +95,11 @@ func (p *pod) start(t *testing.T, list objects) {
 	w := list.workload(t)
 	c := w.container(t)
 	maps.Copy(p.env, settings(t, list))
+	for _, from := range c.EnvFrom[1:] {
+		maps.Copy(p.env, secrets[from.SecretRef.Name])
+	}
 	for _, e := range c.Env {
-		p.env[e.Name] = p.value(t, c, e)
+		p.env[e.Name] = p.value(t, e)
 	}
 	for _, mount := range c.VolumeMounts {
 		i := slices.IndexFunc(w.Template.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
@@ -133,7 +138,7 @@ func (p *pod) write(t *testing.T, path, text string) {
 	}
 }
 
-func (p *pod) value(t *testing.T, c corev1.Container, e corev1.EnvVar) string {
+func (p *pod) value(t *testing.T, e corev1.EnvVar) string {
 	t.Helper()
 	from := e.ValueFrom
 	switch {
@@ -141,8 +146,6 @@ func (p *pod) value(t *testing.T, c corev1.Container, e corev1.EnvVar) string {
 		return e.Value
 	case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.name":
 		return p.name
-	case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "limits.memory":
-		return strconv.FormatInt(c.Resources.Limits.Memory().Value(), 10)
 	case from.SecretKeyRef != nil:
 		value, ok := secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key]
 		if !ok {

@@ -14,6 +14,7 @@ require (
 require (
 	aliyun_cas_exporter v0.0.0
 	github.com/google/go-cmp v0.7.0
+	sigs.k8s.io/gateway-api v1.6.3
 )
 
 require (
@@ -50,6 +51,7 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
+	k8s.io/apiextensions-apiserver v0.37.2 // indirect
 	k8s.io/component-base v0.37.2 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260821135717-be32def86098 // indirect

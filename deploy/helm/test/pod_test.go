@@ -303,6 +303,8 @@ func TestImage(t *testing.T) {
 	for values, want := range map[string]string{
 		"demo=true":       "aliyun_cas_exporter:" + version,
 		"image.tag=1.2.3": "aliyun_cas_exporter:1.2.3",
+		"image.tag=1.2.3,image.registry=registry.example.com":                              "registry.example.com/aliyun_cas_exporter:1.2.3",
+		"image.tag=1.2.3,image.registry=a,global.imageRegistry=registry.example.com/":      "registry.example.com/aliyun_cas_exporter:1.2.3",
 		"image.repository=registry.example.com/cas,image.tag=1.2.3,image.digest=" + digest: "registry.example.com/cas@" + digest,
 	} {
 		if got := render(t, "default", "--set", values).workload(t).container(t).Image; got != want {

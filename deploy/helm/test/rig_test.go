@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -18,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 const (
@@ -78,7 +80,8 @@ func render(t *testing.T, variant string, args ...string) objects {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, monitoringv1.AddToScheme,
+		corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, gatewayv1.Install,
+		monitoringv1.AddToScheme, monitoringv1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
@@ -139,14 +142,14 @@ func (l objects) workload(t *testing.T) workload {
 	return workload{"Deployment", d.Name, int(*d.Spec.Replicas), d.Spec.Selector, d.Spec.Template}
 }
 
-// container returns the pod's only container.
+// container returns the exporter's container.
 func (w workload) container(t *testing.T) corev1.Container {
 	t.Helper()
-	spec := w.Template.Spec
-	if len(spec.Containers) != 1 || len(spec.InitContainers) > 0 {
-		t.Fatalf("%d containers and %d before them, want 1 and 0", len(spec.Containers), len(spec.InitContainers))
+	c := w.Template.Spec.Containers[0]
+	if c.Name != "exporter" {
+		t.Fatalf("the first container is %s, want exporter", c.Name)
 	}
-	return spec.Containers[0]
+	return c
 }
 
 func read(t *testing.T, path string) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -85,5 +86,60 @@ func TestDashboards(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dashboards (-grafana +chart):\n%s", diff)
+	}
+}
+
+// TestAlerts checks the changes that an operator asked for: of all alerts, of one,
+// and none of the others and of the recording rules.
+func TestAlerts(t *testing.T) {
+	const changed = "AliyunCasCertificateExpiresUndeployed"
+	var file monitoringv1.PrometheusRuleSpec
+	if err := yaml.UnmarshalStrict([]byte(read(t, root+"/deploy/prometheus/rules.yml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	for g, group := range one[*monitoringv1.PrometheusRule](t, render(t, "public")).Spec.Groups {
+		for i, got := range group.Rules {
+			want := file.Groups[g].Rules[i]
+			if want.Alert != "" {
+				want.Labels["team"] = "platform"
+			}
+			if want.Alert == changed {
+				want.For, want.Labels["severity"] = new(monitoringv1.Duration("15m")), "warning"
+				want.Expr.StrVal = strings.ReplaceAll(want.Expr.StrVal, "14 * 86400", "30 * 86400")
+			}
+			got.Annotations, want.Annotations = nil, nil // TestRules
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("rule %s%s (-want +got):\n%s", want.Alert, want.Record, diff)
+			}
+		}
+	}
+}
+
+// TestInhibitions checks that Alertmanager gets the inhibitions of
+// deploy/prometheus/alertmanager.yml.
+func TestInhibitions(t *testing.T) {
+	type rule struct {
+		Source []string `json:"source_matchers"`
+		Target []string `json:"target_matchers"`
+		Equal  []string `json:"equal"`
+	}
+	var file struct {
+		Rules []rule `json:"inhibit_rules"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, root+"/deploy/prometheus/alertmanager.yml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	written := func(list []monitoringv1alpha1.Matcher) (all []string) {
+		for _, m := range list {
+			all = append(all, m.Name+" "+string(m.MatchType)+` "`+m.Value+`"`)
+		}
+		return all
+	}
+	var got []rule
+	for _, r := range one[*monitoringv1alpha1.AlertmanagerConfig](t, render(t, "public")).Spec.InhibitRules {
+		got = append(got, rule{written(r.SourceMatch), written(r.TargetMatch), r.Equal})
+	}
+	if diff := cmp.Diff(file.Rules, got); diff != "" || len(got) == 0 {
+		t.Errorf("inhibitions (-alertmanager.yml +chart):\n%s", diff)
 	}
 }

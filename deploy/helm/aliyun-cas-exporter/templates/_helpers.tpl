@@ -23,7 +23,11 @@ app.kubernetes.io/name: {{ include "aliyun-cas-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* (list root name [labels [annotations]]) */}}
+{{- define "aliyun-cas-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{- /* (list root name [labels [annotations [namespace]]]) */}}
 {{- define "aliyun-cas-exporter.metadata" -}}
 {{- $root := first . }}
 {{- $labels := dict
@@ -31,9 +35,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "app.kubernetes.io/managed-by" $root.Release.Service
   "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
 name: {{ index . 1 }}
-namespace: {{ $root.Release.Namespace }}
+namespace: {{ ternary (last .) "" (gt (len .) 4) | default (include "aliyun-cas-exporter.namespace" $root) }}
 labels:
-  {{- merge (include "aliyun-cas-exporter.selector" $root | fromYaml) $labels (slice . 2 | first | default dict) | toYaml | nindent 2 }}
+  {{- merge (include "aliyun-cas-exporter.selector" $root | fromYaml) $labels (slice . 2 | first | default dict) $root.Values.commonLabels | toYaml | nindent 2 }}
 {{- with slice . 2 | rest | first }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -42,6 +46,25 @@ annotations:
 
 {{- define "aliyun-cas-exporter.scheme" -}}
 {{ ternary "https" "http" .Values.web.tls }}
+{{- end }}
+
+{{- /* Where people reach the exporter from outside the cluster; empty if they do not. */}}
+{{- define "aliyun-cas-exporter.publicUrl" -}}
+{{- if .Values.ingress.enabled -}}
+{{ ternary "https" "http" (gt (len .Values.ingress.tls) 0) }}://{{ first .Values.ingress.hosts }}
+{{- else if .Values.httpRoute.enabled }}
+{{- with first .Values.httpRoute.hostnames }}https://{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* 90 % of the container's memory limit in bytes: Go does not know all memory that the kernel counts. Empty without a
+limit, and for one that is not written as usual. */}}
+{{- define "aliyun-cas-exporter.goMemoryLimit" -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources | include "aliyun-cas-exporter.text" }}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+)?([kMG]|[KMG]i)?$" $limit }}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}
+{{- mulf (regexFind "^[0-9.]+" $limit | float64) (index $units (regexFind "[a-zA-Z]*$" $limit)) 0.9 | int64 }}
+{{- end }}
 {{- end }}
 
 {{- /* YAML numbers are floating-point, and a million must not become 1e+06. */}}
@@ -102,16 +125,24 @@ ALIBABA_CLOUD_ECS_METADATA: {{ .ecsRamRole }}
 {{- end }}
 {{- end }}
 
+{{- /* (list root path period changes) */}}
 {{- define "aliyun-cas-exporter.probe" -}}
-{{- $root := index . 0 }}
-{{- if $root.Values.web.authentication -}}
-tcpSocket:
-  port: http
-{{- else -}}
-httpGet:
-  path: {{ index . 1 }}
-  port: http
-  scheme: {{ include "aliyun-cas-exporter.scheme" $root | upper }}
+{{- $root := first . }}
+{{- $probe := dict "periodSeconds" (index . 2) "timeoutSeconds" 5 }}
+{{- $changes := last . }}
+{{- if or $changes.httpGet $changes.tcpSocket $changes.exec $changes.grpc }}
+{{- else if $root.Values.web.authentication }}
+{{- $_ := set $probe "tcpSocket" (dict "port" "http") }}
+{{- else }}
+{{- $_ := set $probe "httpGet" (dict "path" (index . 1) "port" "http" "scheme" (include "aliyun-cas-exporter.scheme" $root | upper)) }}
+{{- end }}
+{{- merge (dict) $changes $probe | toYaml }}
+{{- end }}
+
+{{- /* Alertmanager's matchers, such as `alertname =~ "A|B"`, as prometheus-operator has them. */}}
+{{- define "aliyun-cas-exporter.matchers" -}}
+{{- range . }}
+- {{ regexReplaceAll `^\s*(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*$` . `{"name": "$1", "matchType": "$2", "value": "$3"}` }}
 {{- end }}
 {{- end }}
 
@@ -131,5 +162,14 @@ httpGet:
 {{- if and (not .secretName) (or .tls .authentication .tlsSecretName) }}
 {{- fail "web.secretName is empty: the web server's configuration comes from a Secret" }}
 {{- end }}
+{{- end }}
+{{- if and .Values.sharding.enabled (ne .Values.service.type "ClusterIP") }}
+{{- fail "service.type: shards have a headless Service, which is a ClusterIP" }}
+{{- end }}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
+{{- fail "ingress.hosts is empty: name a host" }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "httpRoute.parentRefs is empty: name a Gateway" }}
 {{- end }}
 {{- end }}
