@@ -72,7 +72,7 @@ build() (
     binary=dist/$name/aliyun_cas_exporter
     [ "$os" != windows ] || binary+=.exe
     GOOS=$os GOARCH=$arch make -s build "${info[@]}" BINARY="$binary"
-    cp --parents -r LICENSE README.md CHANGELOG.md docs/*.md deploy/README.md deploy/systemd deploy/ram-*.json deploy/prometheus/rules.yml grafana/*.json "dist/$name"
+    cp --parents -r LICENSE README.md CHANGELOG.md docs/*.md deploy/README.md deploy/systemd deploy/ram-*.json deploy/prometheus/{rules,alertmanager}.yml grafana/*.json "dist/$name"
     (cd dist && pack "$name" | gzip -n >"$2/$name.tar.gz")
     materials "$binary" "$2/$name.cdx.json"
     if [ "$os" = linux ]; then
