@@ -119,12 +119,36 @@ CAS_LOG_FORMAT=logfmt
 	if diff := cmp.Diff(want, effective(good(t, key))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	for _, v := range config.Table() {
+		if line := v.Name + "=" + v.Default + "\n"; v.Default != "" && !strings.Contains(want, line) {
+			t.Errorf("the table says %s", line)
+		}
+	}
 	blank := with()
 	for _, v := range config.Table() {
 		blank[v.Name] = " \t"
 	}
 	if diff := cmp.Diff(want, effective(good(t, blank))); diff != "" {
 		t.Errorf("with every variable left blank (-want +got):\n%s", diff)
+	}
+}
+
+// TestEnvironmentIsLeftAlone loads settings that need tidying.
+func TestEnvironmentIsLeftAlone(t *testing.T) {
+	clean(t)
+	for name, value := range with("CAS_PAGE_SIZE", " 20\n", "CAS_JOB_IDS", " ", "HTTPS_PROXY", " http://127.0.0.1:1\n", "CAS_SHARD", "") {
+		t.Setenv(name, value)
+	}
+	before := os.Environ()
+	for _, mode := range []string{"--once", "--demo"} {
+		s, err := config.Load([]string{mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.UseDemo("http://127.0.0.1:1", "id", "secret")
+	}
+	if diff := cmp.Diff(before, os.Environ()); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
 	}
 }
 
@@ -177,7 +201,7 @@ func TestIntervalsFollowThePoll(t *testing.T) {
 		"2h":    {2 * time.Hour, 6 * time.Hour},
 	} {
 		s := good(t, with("CAS_POLL_INTERVAL", interval))
-		if got := [2]time.Duration{time.Duration(s.ResyncInterval), time.Duration(s.MaxStaleness)}; got != want {
+		if got := [2]time.Duration{time.Duration(*s.ResyncInterval), time.Duration(*s.MaxStaleness)}; got != want {
 			t.Errorf("%s: resync and staleness are %v, want %v", interval, got, want)
 		}
 	}
@@ -221,7 +245,7 @@ CAS_FAILED_WORKER_LIMIT: -1 is not between 0 and 1000000
 CAS_CREDENTIALS: is not one of auto, env, file, oidc, ecs_ram_role, uri, profile
 CAS_ROLE_ARN: is not like acs:ram::123456789012****:role/name
 CAS_ROLE_SESSION_NAME: "two words" is not 2 to 64 letters, digits and . @ - _
-CAS_TOTAL_SHARDS: 0 is less than 1
+CAS_TOTAL_SHARDS: 0 is not between 1 and 10000
 CAS_WEB_LISTEN_ADDRESS: "10077" is not host:port or :port
 CAS_WEB_CONFIG_FILE: the file, or one that it names, cannot be read
 CAS_WEB_ENABLE_PPROF: "on" is not true or false
@@ -271,6 +295,10 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 			"CAS_DISCOVERY: is off and CAS_JOB_IDS has no job of account test: there is nothing to watch",
 		},
 		{"a shard too many", with("CAS_SHARD", "3", "CAS_TOTAL_SHARDS", "3"), nil, "CAS_SHARD: 3 is not between 0 and CAS_TOTAL_SHARDS-1 (2)"},
+		{"shards beyond reason", with("CAS_TOTAL_SHARDS", "72057594037927936"), nil, "CAS_TOTAL_SHARDS: 72057594037927936 is not between 1 and 10000"},
+		{"fewer shards than none", with("CAS_TOTAL_SHARDS", "-1"), nil, "CAS_TOTAL_SHARDS: -1 is not between 1 and 10000"},
+		{"shards beyond 64 bits", with("CAS_TOTAL_SHARDS", "18446744073709551617"), nil, `CAS_TOTAL_SHARDS: "18446744073709551617" is not a whole number`},
+		{"shards, one too many", with("CAS_TOTAL_SHARDS", "10001", "CAS_SHARD", "10000"), nil, "CAS_TOTAL_SHARDS: 10001 is not between 1 and 10000"},
 		{"a shard that is no number", with("CAS_SHARD", "one", "CAS_TOTAL_SHARDS", "3"), nil, `CAS_SHARD: "one" is not a whole number`},
 		{
 			"flags", key,
@@ -416,7 +444,7 @@ func TestEndpointByRegion(t *testing.T) {
 
 func TestMaxStaleness(t *testing.T) {
 	for interval, want := range map[string]string{"1s": "10m", "3m": "10m", "5m": "15m", "1h": "3h"} {
-		if got := fmt.Sprint(good(t, with("CAS_POLL_INTERVAL", interval)).MaxStaleness); got != want {
+		if got := fmt.Sprint(*good(t, with("CAS_POLL_INTERVAL", interval)).MaxStaleness); got != want {
 			t.Errorf("interval %s: got %s, want %s", interval, got, want)
 		}
 	}
@@ -444,16 +472,16 @@ func TestJobs(t *testing.T) {
 
 func TestShardOfAPod(t *testing.T) {
 	s := good(t, with("POD_NAME", "exporter-7d9f8-abcde", "CAS_TOTAL_SHARDS", "3"))
-	if want := []string{"CAS_SHARD is empty, and neither POD_NAME nor the host name ends with a number: this is shard 0"}; s.Shard != 0 || !slices.Equal(s.Warnings, want) {
-		t.Errorf("got %d and %q, want 0 and %q", s.Shard, s.Warnings, want)
+	if want := []string{"CAS_SHARD is empty, and neither POD_NAME nor the host name ends with a number: this is shard 0"}; *s.Shard != 0 || !slices.Equal(s.Warnings, want) {
+		t.Errorf("got %d and %q, want 0 and %q", *s.Shard, s.Warnings, want)
 	}
-	if got := good(t, with("POD_NAME", "cas-exporter-12", "CAS_TOTAL_SHARDS", "20")).Shard; got != 12 {
+	if got := *good(t, with("POD_NAME", "cas-exporter-12", "CAS_TOTAL_SHARDS", "20")).Shard; got != 12 {
 		t.Errorf("got %d, want the pod's 12", got)
 	}
-	if got := good(t, with("POD_NAME", "cas-exporter-12", "CAS_TOTAL_SHARDS", "20", "CAS_SHARD", "3")).Shard; got != 3 {
+	if got := *good(t, with("POD_NAME", "cas-exporter-12", "CAS_TOTAL_SHARDS", "20", "CAS_SHARD", "3")).Shard; got != 3 {
 		t.Errorf("got %d, want the 3 that was set", got)
 	}
-	if got := good(t, with("POD_NAME", "cas-exporter-12")).Shard; got != 0 {
+	if got := *good(t, with("POD_NAME", "cas-exporter-12")).Shard; got != 0 {
 		t.Errorf("got %d, want 0 without shards", got)
 	}
 }
@@ -465,12 +493,12 @@ func TestDemoNeedsNothing(t *testing.T) {
 	if diff := cmp.Diff([]config.Account{{}}, s.Watched); diff != "" || s.RoleArn != "" || s.Jobs != nil || !s.Discover() || s.Key.Source != "env" {
 		t.Errorf("got role %q, jobs %v, discovery %v, %s; want none but the demo's account %s", s.RoleArn, s.Jobs, s.Discover(), s.Key.Source, diff)
 	}
-	if s.PollInterval != config.Duration(10*time.Second) || s.RequestsPerSecond != 50 {
-		t.Errorf("got an interval of %v at %v/s, want 10s at 50", s.PollInterval, s.RequestsPerSecond)
+	if *s.PollInterval != config.Duration(10*time.Second) || *s.RequestsPerSecond != 50 {
+		t.Errorf("got an interval of %v at %v/s, want 10s at 50", *s.PollInterval, *s.RequestsPerSecond)
 	}
 	s = good(t, env{"CAS_POLL_INTERVAL": "1m", "CAS_REQUESTS_PER_SECOND": "5"}, "--demo")
-	if s.UseDemo("http://127.0.0.1:1", "id", "secret"); s.PollInterval != config.Duration(time.Minute) || s.RequestsPerSecond != 5 {
-		t.Errorf("got an interval of %v at %v/s, want what the environment says", s.PollInterval, s.RequestsPerSecond)
+	if s.UseDemo("http://127.0.0.1:1", "id", "secret"); *s.PollInterval != config.Duration(time.Minute) || *s.RequestsPerSecond != 5 {
+		t.Errorf("got an interval of %v at %v/s, want what the environment says", *s.PollInterval, *s.RequestsPerSecond)
 	}
 }
 

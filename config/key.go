@@ -89,6 +89,7 @@ func (l *loader) key() Key {
 
 // keys reads what could configure a source.
 func (l *loader) keys() Key {
+	alibaba := l.env.alibaba
 	k := Key{
 		AccessKeyID: Secret(alibaba("ACCESS_KEY_ID")), AccessKeySecret: Secret(alibaba("ACCESS_KEY_SECRET")),
 		SecurityToken:   Secret(alibaba("SECURITY_TOKEN")),
@@ -110,13 +111,13 @@ func (l *loader) keys() Key {
 }
 
 // alibaba returns one of the variables that Alibaba's own programs read.
-func alibaba(name string) string { return strings.TrimSpace(os.Getenv("ALIBABA_CLOUD_" + name)) }
+func (e environment) alibaba(name string) string { return e["ALIBABA_CLOUD_"+name] }
 
 // checkKey checks what the chosen source uses.
 func (l *loader) checkKey(k *Key) {
 	_, isURL := address(string(k.URI))
 	switch {
-	case k.Source == "ecs_ram_role" && strings.EqualFold(alibaba("ECS_METADATA_DISABLED"), "true"):
+	case k.Source == "ecs_ram_role" && strings.EqualFold(l.env.alibaba("ECS_METADATA_DISABLED"), "true"):
 		l.fault("CAS_CREDENTIALS", "takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids")
 	case k.Source == "uri" && k.URI != "" && !isURL:
 		l.fault("ALIBABA_CLOUD_CREDENTIALS_URI", "is not an http:// or https:// address")

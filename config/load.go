@@ -5,14 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"reflect"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/kelseyhightower/envconfig"
 )
 
 const prefix = "CAS"
@@ -35,6 +29,7 @@ func (e *Error) Error() string {
 // loader collects the faults of one Load.
 type loader struct {
 	*Settings
+	env    environment
 	faults []Fault
 	flags  map[string]bool // variables that a flag set
 }
@@ -50,18 +45,17 @@ func (l *loader) warn(format string, args ...any) {
 	l.Warnings = append(l.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Load reads flags (without the program's name) and the environment. Its error is
-// an *Error.
+// Load reads flags (without the program's name) and, once, the environment. Its
+// error is an *Error.
 func Load(args []string) (*Settings, error) {
-	l := &loader{Settings: &Settings{}, flags: map[string]bool{}}
+	l := &loader{Settings: &Settings{}, env: readEnvironment(), flags: map[string]bool{}}
 	overrides := l.parse(args)
 	if l.Mode == Help || l.Mode == Version {
 		return l.Settings, l.err()
 	}
-	tidy()
-	l.environment()
+	l.variables()
 	l.override(overrides)
-	l.unknown(os.Environ())
+	l.unknown()
 	l.validate()
 	slices.Sort(l.Warnings)
 	return l.Settings, l.err()
@@ -128,54 +122,6 @@ func (l *loader) parse(args []string) map[string]string {
 	return overrides
 }
 
-// tidy takes white space off our variables, and removes those that are left empty:
-// people take an empty variable for none. It changes the process's environment,
-// because that is the only place where envconfig looks; nothing else runs yet.
-func tidy() {
-	for _, v := range Table() {
-		if text := strings.TrimSpace(os.Getenv(v.Name)); text == "" {
-			_ = os.Unsetenv(v.Name)
-		} else {
-			_ = os.Setenv(v.Name, text)
-		}
-	}
-}
-
-// environment fills the settings from variables, one by one: envconfig stops at
-// the first that it cannot read.
-func (l *loader) environment() {
-	settings := reflect.ValueOf(l.Settings).Elem()
-	for i, field := range reflect.VisibleFields(settings.Type()) {
-		if field.Tag.Get("ignored") != "" {
-			continue
-		}
-		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
-		if err := envconfig.Process(prefix, one.Interface()); err != nil {
-			l.fault(variable(field), "%s", unreadable(field, err))
-			continue
-		}
-		value := one.Elem().Field(0)
-		text := os.Getenv(variable(field))
-		switch {
-		case !printable(value):
-			l.fault(variable(field), "holds control characters, or is not valid UTF-8")
-		case field.Type == reflect.TypeFor[int]() && text != "" && text != fmt.Sprint(value):
-			l.fault(variable(field), "%s is not a whole number", quote(text)) // envconfig takes 010 for 8
-		default:
-			settings.Field(i).Set(value)
-		}
-	}
-}
-
-// printable reports whether a text, or each of a list, can stand in a line.
-func printable(value reflect.Value) bool {
-	text := fmt.Sprint(value.Interface())
-	if value.Kind() == reflect.String {
-		text = value.String() // also of what does not print itself
-	}
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
-}
-
 func (l *loader) override(overrides map[string]string) {
 	for name, value := range overrides {
 		l.flags[name] = true
@@ -194,37 +140,4 @@ func (l *loader) override(overrides map[string]string) {
 	}
 	// A flag replaces its variable, so what is wrong with the variable is no matter.
 	l.faults = slices.DeleteFunc(l.faults, func(f Fault) bool { return l.flags[f.Name] })
-}
-
-// unreadable says what kind of value a variable takes.
-func unreadable(field reflect.StructField, err error) string {
-	value := ""
-	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
-		value = quote(parse.Value) + " "
-	}
-	switch field.Type.Kind() {
-	case reflect.Float64:
-		return value + "is not a number"
-	case reflect.Bool, reflect.Pointer:
-		return value + "is not true or false"
-	case reflect.Int64:
-		return value + "is not a duration such as 30s, 1h30m or 7d"
-	default:
-		if field.Name == "LogLevel" {
-			return value + "is not debug, info, warn or error"
-		}
-		return value + "is not a whole number"
-	}
-}
-
-// unknown warns about variables of ours that nothing reads. Kubernetes puts such
-// ones into every pod beside a service called cas.
-func (l *loader) unknown(environ []string) {
-	known := Table()
-	for _, entry := range environ {
-		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, prefix+"_") && !slices.ContainsFunc(known, func(v Variable) bool { return v.Name == name }) {
-			l.warn("%s is not a setting of this program", name)
-		}
-	}
 }

@@ -2,9 +2,7 @@ package config
 
 import (
 	"log/slog"
-	"os"
 	"regexp"
-	"time"
 )
 
 // Mode is what the program was asked to do.
@@ -22,7 +20,8 @@ const (
 
 // Settings are the program's settings. envconfig fills the first part: the name
 // of a variable is the field's in capitals behind CAS_, and the tags hold its
-// default and meaning. Load fills the rest.
+// default and meaning. A default of a pointer depends on other settings; none is
+// nil after Load. Load fills the rest.
 type Settings struct {
 	JobIds              List       `split_words:"true" desc:"comma-separated job ids to watch; with CAS_ACCOUNTS as name/8888"`
 	Discovery           *bool      `split_words:"true" desc:"list the jobs of the account; on when CAS_JOB_IDS is empty; with both, the union is watched"`
@@ -34,11 +33,11 @@ type Settings struct {
 	CloudProducts       List       `split_words:"true" desc:"watch only workers of these products; fewer pages are read"`
 	RegionId            string     `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: ap-southeast-1 for the international site"`
 	Endpoint            string     `split_words:"true" desc:"URL or host of the API; by region if empty; http:// only for a loopback host"`
-	PollInterval        Duration   `split_words:"true" default:"1m" desc:"time between the starts of two poll cycles"`
-	ResyncInterval      Duration   `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed; if empty, at least a poll interval"`
-	MaxStaleness        Duration   `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
+	PollInterval        *Duration  `split_words:"true" default:"1m" desc:"time between the starts of two poll cycles"`
+	ResyncInterval      *Duration  `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed; if empty, at least a poll interval"`
+	MaxStaleness        *Duration  `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
 	RequestTimeout      Duration   `split_words:"true" default:"15s" desc:"of one HTTP request"`
-	RequestsPerSecond   float64    `split_words:"true" default:"5" desc:"rate limit for an account; fractions allowed; the API takes 10 of each action from all its clients together"`
+	RequestsPerSecond   *float64   `split_words:"true" default:"5" desc:"rate limit for an account; fractions allowed; the API takes 10 of each action from all its clients together"`
 	Concurrency         int        `split_words:"true" default:"4" desc:"requests in flight for an account"`
 	MaxAttempts         int        `split_words:"true" default:"4" desc:"HTTP requests for one call"`
 	PageSize            int        `split_words:"true" default:"50" desc:"rows of a page; the API's maximum is not documented"`
@@ -52,7 +51,7 @@ type Settings struct {
 	RoleExternalId      Secret     `split_words:"true" desc:"external id for the role, and for those of CAS_ACCOUNTS"`
 	RoleSessionName     string     `split_words:"true" default:"aliyun_cas_exporter" desc:"session name for the role, and for those of CAS_ACCOUNTS"`
 	Accounts            List       `split_words:"true" desc:"name:role-arn,...: watch these accounts by assuming these roles"`
-	Shard               int        `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name, if there is one"`
+	Shard               *int       `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name, if there is one"`
 	TotalShards         int        `split_words:"true" default:"1" desc:"number of shards"`
 	WebListenAddress    string     `split_words:"true" default:":10077" desc:"address to serve on"`
 	WebConfigFile       string     `split_words:"true" desc:"exporter-toolkit's file for TLS, client certificates and basic auth"`
@@ -83,15 +82,8 @@ type Account struct{ Name, RoleARN, ID string }
 func (s *Settings) Discover() bool { return *s.Discovery }
 
 // UseDemo points the settings at a simulator with its own key and jobs: no account,
-// role or job of the environment is known there. It has no quota to spare and moves
-// within minutes, so it is polled faster unless the environment says how often.
+// role or job of the environment is known there.
 func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
 	s.Endpoint, s.RoleArn, s.Watched, s.Jobs = endpoint, "", []Account{{}}, nil
 	s.Key = Key{Source: "env", AccessKeyID: Secret(keyID), AccessKeySecret: Secret(keySecret)}
-	if os.Getenv("CAS_POLL_INTERVAL") == "" {
-		s.PollInterval = Duration(10 * time.Second)
-	}
-	if os.Getenv("CAS_REQUESTS_PER_SECOND") == "" {
-		s.RequestsPerSecond = 50
-	}
 }

@@ -15,10 +15,8 @@ type Variable struct{ Name, Default, Meaning string }
 // Table returns all variables in the order in which documents list them.
 func Table() []Variable {
 	var table []Variable
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
-		if field.Tag.Get("ignored") == "" {
-			table = append(table, Variable{variable(field), field.Tag.Get("default"), field.Tag.Get("desc")})
-		}
+	for _, field := range settingsFields() {
+		table = append(table, Variable{variable(field), field.Tag.Get("default"), field.Tag.Get("desc")})
 	}
 	return table
 }
@@ -75,11 +73,8 @@ Exit status: 0 stopped by a signal, 1 failure at run time, 2 bad settings.
 // WriteEffective writes what is in force, one setting a line, without secrets.
 func (s *Settings) WriteEffective(w io.Writer) {
 	settings := reflect.ValueOf(s).Elem()
-	for i, field := range reflect.VisibleFields(settings.Type()) {
-		if field.Tag.Get("ignored") != "" {
-			continue
-		}
-		value := settings.Field(i)
+	for _, field := range settingsFields() {
+		value := settings.FieldByIndex(field.Index)
 		if value.Kind() == reflect.Pointer {
 			value = value.Elem()
 		}

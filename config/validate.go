@@ -93,10 +93,7 @@ func (l *loader) jobs() {
 }
 
 func (l *loader) discovery() {
-	if l.Discovery == nil {
-		on := len(l.JobIds) == 0
-		l.Discovery = &on
-	}
+	unset(&l.Discovery, len(l.JobIds) == 0)
 	if l.Demo {
 		*l.Discovery = true
 	}
@@ -156,23 +153,22 @@ func (l *loader) times() {
 	if l.DiscoveryMaxAge < 0 {
 		l.fault("CAS_DISCOVERY_MAX_AGE", "%v is negative; 0 means no limit", l.DiscoveryMaxAge)
 	}
-	if l.failed("CAS_POLL_INTERVAL") {
-		return // the others are measured by it
+	// What moves within minutes, as the demo does, is polled faster.
+	unset(&l.PollInterval, Duration(map[bool]time.Duration{false: time.Minute, true: 10 * time.Second}[l.Demo]))
+	poll := *l.PollInterval
+	if poll < Duration(100*time.Millisecond) || poll > Duration(24*time.Hour) {
+		l.fault("CAS_POLL_INTERVAL", "%v is not between 100ms and 24h", poll)
+		poll = Duration(time.Minute) // the others are measured by it
 	}
-	if l.PollInterval < Duration(100*time.Millisecond) || l.PollInterval > Duration(24*time.Hour) {
-		l.fault("CAS_POLL_INTERVAL", "%v is not between 100ms and 24h", l.PollInterval)
-		return
+	checked := !l.failed("CAS_POLL_INTERVAL")
+	if l.ResyncInterval != nil && checked && *l.ResyncInterval < poll {
+		l.fault("CAS_RESYNC_INTERVAL", "%v is less than CAS_POLL_INTERVAL (%v)", *l.ResyncInterval, poll)
 	}
-	if os.Getenv("CAS_RESYNC_INTERVAL") == "" {
-		l.ResyncInterval = max(l.ResyncInterval, l.PollInterval)
-	} else if l.ResyncInterval < l.PollInterval && !l.failed("CAS_RESYNC_INTERVAL") {
-		l.fault("CAS_RESYNC_INTERVAL", "%v is less than CAS_POLL_INTERVAL (%v)", l.ResyncInterval, l.PollInterval)
+	if l.MaxStaleness != nil && checked && *l.MaxStaleness < 2*poll {
+		l.fault("CAS_MAX_STALENESS", "%v is less than two poll intervals (%v)", *l.MaxStaleness, 2*poll)
 	}
-	if os.Getenv("CAS_MAX_STALENESS") == "" {
-		l.MaxStaleness = max(3*l.PollInterval, Duration(10*time.Minute))
-	} else if l.MaxStaleness < 2*l.PollInterval && !l.failed("CAS_MAX_STALENESS") {
-		l.fault("CAS_MAX_STALENESS", "%v is less than two poll intervals (%v)", l.MaxStaleness, 2*l.PollInterval)
-	}
+	unset(&l.ResyncInterval, max(Duration(time.Hour), poll))
+	unset(&l.MaxStaleness, max(3*poll, Duration(10*time.Minute)))
 }
 
 func (l *loader) failed(name string) bool {
@@ -183,12 +179,13 @@ func (l *loader) requests() {
 	if !l.failed("CAS_REQUEST_TIMEOUT") && (l.RequestTimeout < Duration(100*time.Millisecond) || l.RequestTimeout > Duration(5*time.Minute)) {
 		l.fault("CAS_REQUEST_TIMEOUT", "%v is not between 100ms and 5m", l.RequestTimeout)
 	}
-	rate := l.RequestsPerSecond
+	// The demo has no quota to spare.
+	unset(&l.RequestsPerSecond, map[bool]float64{false: 5, true: 50}[l.Demo])
+	rate := *l.RequestsPerSecond
 	switch {
-	case l.failed("CAS_REQUESTS_PER_SECOND"):
 	case math.IsNaN(rate) || rate < 0.001 || rate > 10_000:
 		l.fault("CAS_REQUESTS_PER_SECOND", "%v is not between 0.001 and 10000", rate)
-	case rate > 10:
+	case rate > 10 && !l.Demo:
 		l.warn("CAS_REQUESTS_PER_SECOND: %v is more than the 10 that the API documents for all clients of an account", rate)
 	}
 	l.between("CAS_CONCURRENCY", l.Concurrency, 1, 256)
@@ -198,26 +195,21 @@ func (l *loader) requests() {
 
 // shards finds the shard's number where a StatefulSet puts it.
 func (l *loader) shards() {
-	if l.failed("CAS_TOTAL_SHARDS") || l.failed("CAS_SHARD") {
-		return
-	}
-	if l.TotalShards < 1 {
-		l.fault("CAS_TOTAL_SHARDS", "%d is less than 1", l.TotalShards)
-		return
-	}
-	if os.Getenv("CAS_SHARD") == "" && l.TotalShards > 1 {
-		pod := os.Getenv("POD_NAME")
+	l.between("CAS_TOTAL_SHARDS", l.TotalShards, 1, 10_000)
+	if l.Shard == nil && l.TotalShards > 1 && !l.failed("CAS_SHARD") {
+		pod := l.env["POD_NAME"]
 		if pod == "" {
 			pod, _ = os.Hostname()
 		}
-		ordinal, err := strconv.Atoi(pod[strings.LastIndex(pod, "-")+1:])
-		if err != nil {
+		if ordinal, err := strconv.Atoi(pod[strings.LastIndex(pod, "-")+1:]); err == nil {
+			l.Shard = &ordinal
+		} else {
 			l.warn("CAS_SHARD is empty, and neither POD_NAME nor the host name ends with a number: this is shard 0")
 		}
-		l.Shard = ordinal // 0 without a number
 	}
-	if l.Shard < 0 || l.Shard >= l.TotalShards {
-		l.fault("CAS_SHARD", "%d is not between 0 and CAS_TOTAL_SHARDS-1 (%d)", l.Shard, l.TotalShards-1)
+	unset(&l.Shard, 0)
+	if !l.failed("CAS_TOTAL_SHARDS") && (*l.Shard < 0 || *l.Shard >= l.TotalShards) {
+		l.fault("CAS_SHARD", "%d is not between 0 and CAS_TOTAL_SHARDS-1 (%d)", *l.Shard, l.TotalShards-1)
 	}
 }
 

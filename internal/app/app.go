@@ -79,7 +79,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	if err != nil {
 		return err
 	}
-	collector.RegisterProcess(registry, settings.Shard, settings.TotalShards, settings.Demo)
+	collector.RegisterProcess(registry, *settings.Shard, settings.TotalShards, settings.Demo)
 	registry.MustRegister(versioncollector.NewCollector(name))
 	if settings.Mode == config.Once {
 		return once(ctx, fleet, registry, stdout)

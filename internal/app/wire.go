@@ -37,7 +37,7 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 		client, err := cas.New(cas.Options{
 			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency),
 			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
-			RequestsPerSecond: s.RequestsPerSecond, Shard: s.Shard, TotalShards: s.TotalShards,
+			RequestsPerSecond: *s.RequestsPerSecond, Shard: *s.Shard, TotalShards: s.TotalShards,
 			Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
 		})
 		if err != nil {
@@ -46,9 +46,9 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 		pollers = append(pollers, collector.New(collector.Options{
 			Account: account.Name, AccountID: account.ID, API: client, Metrics: metrics, Logger: accountLog,
 			JobIDs: jobsOf(s, account.Name), Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts,
-			Shard: s.Shard, TotalShards: s.TotalShards,
-			PollInterval: time.Duration(s.PollInterval), ResyncInterval: time.Duration(s.ResyncInterval),
-			MaxStaleness: time.Duration(s.MaxStaleness), RateLimit: s.RequestsPerSecond / float64(s.TotalShards), PageSize: s.PageSize,
+			Shard: *s.Shard, TotalShards: s.TotalShards,
+			PollInterval: time.Duration(*s.PollInterval), ResyncInterval: time.Duration(*s.ResyncInterval),
+			MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: *s.RequestsPerSecond / float64(s.TotalShards), PageSize: s.PageSize,
 			Concurrency: s.Concurrency, MaxWorkers: s.MaxWorkersPerJob, FailedLimit: s.FailedWorkerLimit,
 		}))
 	}
