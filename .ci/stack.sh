@@ -14,7 +14,7 @@ start() {
   shift 2
   while address=127.0.0.1:$port; do
     "$@" --web.listen-address="$address" >"$dir/$name.log" 2>&1 &
-    until grep -qs 'msg="Listening on"' "$dir/$name.log"; do
+    until grep -qs 'msg="[Ll]istening on"' "$dir/$name.log"; do
       sleep 0.1
       kill -0 $! 2>/dev/null && continue
       grep -qs 'address already in use' "$dir/$name.log" || { cat "$dir/$name.log"; exit 1; }

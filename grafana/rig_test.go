@@ -159,7 +159,7 @@ func start(t *testing.T, env []string, binary string, args ...string) (address s
 			t.Logf("%s:\n%s", filepath.Base(binary), log)
 		}
 	})
-	listening := regexp.MustCompile(`msg="Listening on".* address=(\S+)`)
+	listening := regexp.MustCompile(`msg="[Ll]istening on".* address=(\S+)`)
 	eventually(t, binary+" listens", func() error {
 		match := listening.FindStringSubmatch(log.String())
 		if match == nil {

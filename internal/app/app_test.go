@@ -102,7 +102,7 @@ func (s *serving) until(t *testing.T, what string, so func() bool) {
 func (s *serving) address(t *testing.T) (address string) {
 	t.Helper()
 	s.until(t, "it listens", func() bool {
-		_, said, listens := strings.Cut(s.log.String(), "Listening on")
+		_, said, listens := strings.Cut(s.log.String(), "listening on")
 		address = regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(said)
 		return listens && address != ""
 	})

@@ -76,7 +76,7 @@ func start(t *testing.T, env []string, path string, args ...string) *process {
 	c := exec.Command(path, args...)
 	c.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...)
 	p := run(t, c)
-	listening := regexp.MustCompile(`msg="Listening on".* address=(\S+)`)
+	listening := regexp.MustCompile(`msg="[Ll]istening on".* address=(\S+)`)
 	await(t, path+" to listen", func() string {
 		if m := listening.FindStringSubmatch(p.output.String()); m != nil {
 			p.address = m[1]

@@ -30,6 +30,7 @@ func TestBrokenPartsHideNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newServer(t, nil)
+			f.Freshness(0)
 			healed := false
 			f.registry.MustRegister(collect(func(ch chan<- prometheus.Metric) {
 				if !healed {
@@ -70,6 +71,7 @@ func TestNothingToServe(t *testing.T) {
 			return server.Status{}
 		}
 	})
+	f.Freshness(0)
 	panics = true
 	for _, path := range []string{"/metrics", "/"} {
 		if w := f.ask("GET", path); w.Code != 500 || strings.Contains(w.Body.String(), "secret") {

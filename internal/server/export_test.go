@@ -6,19 +6,41 @@ import (
 	"time"
 )
 
-// MaxClients, MaxConnections and MaxStreams are the bounds that tests reach for.
+// MaxConnections and MaxChecks are the bounds that tests reach for.
 const (
-	MaxClients     = maxClients
 	MaxConnections = maxConnections
-	MaxStreams     = maxStreams
+	MaxChecks      = maxChecks
 )
 
-// Serve serves on a listener, so that a test knows its port.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error { return s.serve(ctx, l) }
+// Serve serves on listeners, so that a test knows their ports.
+func (s *Server) Serve(ctx context.Context, l ...net.Listener) error { return s.serve(ctx, l...) }
+
+// Freshness sets how long an answer serves all who ask for it.
+func (s *Server) Freshness(d time.Duration) { s.answers.freshFor = d }
+
+// Held returns how many bytes of old answers are held for their readers.
+func (s *Server) Held() int {
+	s.answers.mu.Lock()
+	defer s.answers.mu.Unlock()
+	return s.answers.held
+}
+
+// Busy returns how many clients wait for an answer.
+func (s *Server) Busy() (n int) {
+	s.connections.mu.Lock()
+	defer s.connections.mu.Unlock()
+	for c := range s.connections.open {
+		if c.serving && c.waiting.IsZero() {
+			n++
+		}
+	}
+	return n
+}
 
 // Hurry shortens the timeouts, which are longer than a test should wait, to what a busy
 // machine still keeps to.
 func (s *Server) Hurry() {
 	s.http.ReadHeaderTimeout = time.Second
 	s.http.WriteTimeout = 3 * time.Second
+	s.connections.patience = time.Second
 }

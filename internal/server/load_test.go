@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -39,8 +40,9 @@ func (g *gated) Gather() ([]*dto.MetricFamily, error) {
 	return g.Gatherer.Gather()
 }
 
-// TestConcurrentScrapesShareOneGather starts 200 scrapes while one gathers: per
-// format there is one gather, and never two at a time. Who comes later gets another.
+// TestConcurrentScrapesShareOneGather starts 200 scrapes while one gathers: per format
+// there is one gather, and the two go on side by side. Who comes within a second gets the
+// same, who comes later another.
 func TestConcurrentScrapesShareOneGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gated{gate: make(chan struct{})}
@@ -52,6 +54,9 @@ func TestConcurrentScrapesShareOneGather(t *testing.T) {
 			all.Go(func() { answers[i] = f.ask("GET", "/metrics", "Accept", accepts[i%len(accepts)]) })
 		}
 		synctest.Wait()
+		if inside := g.inside.Load(); inside != 2 {
+			t.Errorf("%d gathers at once, want one for each format", inside)
+		}
 		close(g.gate)
 		all.Wait()
 		for i, w := range answers {
@@ -59,26 +64,24 @@ func TestConcurrentScrapesShareOneGather(t *testing.T) {
 				t.Fatalf("answer %d: %d %s", i, w.Code, w.Body)
 			}
 		}
-		if got, peak := g.gathers.Load(), g.peak.Load(); got != 2 || peak != 1 {
-			t.Errorf("200 scrapes in two formats: %d gathers, %d at once; want 2, one at a time", got, peak)
-		}
-		f.ask("GET", "/metrics")
-		if got := g.gathers.Load(); got != 3 {
-			t.Errorf("after a later scrape: %d gathers, want 3", got)
+		for _, want := range []int32{2, 3} {
+			if f.ask("GET", "/metrics"); g.gathers.Load() != want {
+				t.Errorf("%v later: %d gathers, want %d", time.Second*time.Duration(want-2), g.gathers.Load(), want)
+			}
+			time.Sleep(time.Second)
 		}
 	})
 }
 
-// TestTooManyClients holds as many scrapes as are answered at once; the next one is
-// told to go, health is not affected, and a client that leaves makes room.
-func TestTooManyClients(t *testing.T) {
+// TestClientsThatLeave are no longer waited for.
+func TestClientsThatLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gated{gate: make(chan struct{})}
 		f := newServer(t, func(o *server.Options) { g.Gatherer, o.Gatherer = o.Gatherer, g })
 		ctx, leave := context.WithCancel(t.Context())
 		var left atomic.Int32
 		var all sync.WaitGroup
-		for i := range server.MaxClients {
+		for i := range 100 {
 			r := httptest.NewRequest("GET", "/metrics", http.NoBody)
 			if i > 0 { // the first one gathers for all
 				r = r.WithContext(ctx)
@@ -89,21 +92,13 @@ func TestTooManyClients(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		for path, want := range map[string]int{"/metrics": 503, "/": 503, "/-/healthy": 200} {
-			if got := f.ask("GET", path).Code; got != want {
-				t.Errorf("%s among %d clients: got %d, want %d", path, server.MaxClients, got, want)
-			}
-		}
 		leave()
 		synctest.Wait()
-		if got := left.Load(); got != server.MaxClients-1 {
-			t.Errorf("%d clients have made room, want all but one", got)
+		if got := left.Load(); got != 99 {
+			t.Errorf("%d clients are no longer waited for, want all but one", got)
 		}
 		close(g.gate)
 		all.Wait()
-		if got := f.ask("GET", "/metrics").Code; got != 200 {
-			t.Errorf("at the end: got %d, want 200", got)
-		}
 	})
 }
 
@@ -121,19 +116,20 @@ func many(n int) collect {
 	}
 }
 
-// TestSlowReadersHoldLittle lets clients ask for 800 kB, one after another, and not
-// read them: no two share a gather, and yet none holds the metrics of its own.
+// TestSlowReadersHoldLittle has as many clients as may connect ask for 800 kB and not
+// read it, and then again as many.
 func TestSlowReadersHoldLittle(t *testing.T) {
-	const slow, most = 25, 24 << 20
+	const most = 48 << 20
 	f := newServer(t, nil)
+	f.Freshness(50 * time.Millisecond)
 	f.registry.MustRegister(many(10_000))
 	address := f.run(t)
 	before := heap()
-	for range slow {
+	for range 2 * server.MaxConnections {
 		unread(t, address)
 	}
 	held := int64(heap()) - int64(before)
-	t.Logf("%d slow readers hold %d KiB", slow, held>>10)
+	t.Logf("%d slow readers hold %d KiB", server.MaxConnections, held>>10)
 	if held > most {
 		t.Errorf("more than %d KiB", most>>10)
 	}
@@ -141,6 +137,76 @@ func TestSlowReadersHoldLittle(t *testing.T) {
 		t.Errorf("beside them: %d, %d bytes", status, len(body))
 	}
 }
+
+// TestHeldAnswersAreBounded lets slow readers hold answers of 10 MB that cannot be
+// compressed. Those who come then get the last one, until others have read theirs.
+func TestHeldAnswersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		noise := make([]byte, 10<<20)
+		for i := range noise {
+			noise[i] = byte(rand.Uint32())
+		}
+		n := 0
+		f := newServer(t, func(o *server.Options) {
+			o.Facts = &written{func(w io.Writer, _ bool) error {
+				n++
+				_, err := fmt.Fprintf(w, "# answer %d\n%s", n, noise)
+				return err
+			}}
+		})
+		next := func() string {
+			time.Sleep(time.Second)
+			_, after, _ := strings.Cut(f.ask("GET", "/metrics").Body.String(), "# answer ")
+			return after[:1]
+		}
+		slow := func(release chan struct{}) {
+			r := httptest.NewRequest("GET", "/metrics", http.NoBody)
+			go f.Handler().ServeHTTP(&unwilling{httptest.NewRecorder(), release}, r)
+			synctest.Wait()
+		}
+		var readers [3]chan struct{}
+		for i := range readers {
+			readers[i] = make(chan struct{})
+			time.Sleep(time.Second)
+			slow(readers[i])
+		}
+		if n != 2 || f.Held() < 10<<20 || f.Held() >= 20<<20 {
+			t.Errorf("after 3 slow readers: %d answers, %d bytes held; want 2, and one of 10 MiB held", n, f.Held())
+		}
+		if got := next(); got != "2" {
+			t.Errorf("while too much is held: answer %s, want the last one, 2", got)
+		}
+		close(readers[0])
+		synctest.Wait()
+		if got := next(); got != "3" {
+			t.Errorf("when the first one has read: answer %s, want 3", got)
+		}
+		close(readers[1])
+		close(readers[2])
+		synctest.Wait()
+		if got := next(); got != "4" || f.Held() != 0 {
+			t.Errorf("at the end: answer %s, %d bytes held; want 4 and none", got, f.Held())
+		}
+	})
+}
+
+// unwilling is a client that reads nothing before its release.
+type unwilling struct {
+	*httptest.ResponseRecorder
+	release chan struct{}
+}
+
+func (u *unwilling) Write(p []byte) (int, error) {
+	<-u.release
+	return u.ResponseRecorder.Write(p)
+}
+
+// written is facts that are only text.
+type written struct{ write func(io.Writer, bool) error }
+
+func (*written) Describe(chan<- *prometheus.Desc)                {}
+func (*written) Collect(chan<- prometheus.Metric)                {}
+func (f *written) WriteText(w io.Writer, openMetrics bool) error { return f.write(w, openMetrics) }
 
 func heap() uint64 {
 	var m runtime.MemStats
@@ -206,25 +272,30 @@ func fetch(url string) (status int, body string, err error) {
 	return resp.StatusCode, string(text), err
 }
 
-// bulk is 800 kB of facts that cost next to nothing to write, so that a busy machine has
-// an answer in time.
-type bulk struct{ collect }
-
-func (bulk) WriteText(w io.Writer, _ bool) error {
-	_, err := io.WriteString(w, strings.Repeat("bulk{padding=\"a label value of some length, as resource names are\"} 1\n", 11_000))
-	return err
-}
-
 func TestSlowClientsAreCutOff(t *testing.T) {
-	f := newServer(t, func(o *server.Options) { o.Facts = bulk{func(chan<- prometheus.Metric) {}} })
+	// 800 kB that cost next to nothing to write, so that a busy machine has them in time.
+	bulk := strings.Repeat("bulk{padding=\"a label value of some length, as resource names are\"} 1\n", 11_000)
+	f := newServer(t, func(o *server.Options) {
+		o.Facts = &written{func(w io.Writer, _ bool) error { _, err := io.WriteString(w, bulk); return err }}
+	})
 	f.Hurry()
 	address := f.run(t)
-	t.Run("reading", func(t *testing.T) {
+	t.Run("not reading", func(t *testing.T) {
 		conn := unread(t, address)
-		time.Sleep(5 * time.Second) // longer than an answer may take
+		time.Sleep(2 * time.Second) // longer than a client may take for a piece
 		n, _ := io.Copy(io.Discard, conn)
 		if n == 0 || n > 700_000 {
 			t.Errorf("got %d bytes, want a part", n)
+		}
+	})
+	t.Run("reading slowly", func(t *testing.T) {
+		conn := unread(t, address)
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // longer than an answer may take
+			_, _ = io.CopyN(io.Discard, conn, 8<<10)
+		}
+		n, _ := io.Copy(io.Discard, conn)
+		if n > 300_000 {
+			t.Errorf("got %d bytes at the end, want the answer cut off", n)
 		}
 	})
 	for name, text := range map[string]string{
@@ -258,29 +329,83 @@ func TestMuchIsRefused(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded opens as many as are served, and one more, which is
-// answered when one of them ends.
-func TestConnectionsAreBounded(t *testing.T) {
-	address := newServer(t, nil).run(t)
-	var conns []net.Conn
-	for range server.MaxConnections {
-		conn := dial(t, address)
-		if got := health(conn); got != "HTTP/1.1 200 OK" {
-			t.Fatalf("connection %d: %q", len(conns)+1, got)
+// TestConnectionsGiveWay fills the server with connections of each kind. A new one is
+// served at once, in place of the one that has waited longest for its client. One whose
+// client waits for the server stays.
+func TestConnectionsGiveWay(t *testing.T) {
+	for name, wait := range map[string]func(*testing.T, string) net.Conn{
+		"new": dial,
+		"idle": func(t *testing.T, address string) net.Conn {
+			t.Helper()
+			conn := dial(t, address)
+			if got := health(conn); got != "HTTP/1.1 200 OK" {
+				t.Fatalf("health: %q", got)
+			}
+			return conn
+		},
+		"not reading": unread,
+		"in the midst of a header": func(t *testing.T, address string) net.Conn {
+			t.Helper()
+			conn := dial(t, address)
+			fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+			return conn
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gated{gate: make(chan struct{})}
+			f := newServer(t, func(o *server.Options) {
+				g.Gatherer, o.Gatherer = o.Gatherer, g
+				o.Facts = &written{func(w io.Writer, _ bool) error { _, err := w.Write(make([]byte, 8<<20)); return err }}
+			})
+			f.Freshness(time.Hour)
+			address := f.run(t)
+			go func() { g.gate <- struct{}{} }()
+			get(t, address, "/metrics") // the text, which all get from here on
+			scrape := dial(t, address)
+			fmt.Fprint(scrape, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nAccept: application/openmetrics-text\r\n\r\n")
+			for g.inside.Load() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			conns := make([]net.Conn, server.MaxConnections)
+			for i := range conns {
+				conns[i] = wait(t, address)
+			}
+			if got := health(dial(t, address)); got != "HTTP/1.1 200 OK" {
+				t.Errorf("one more: %q", got)
+			}
+			if _, err := io.Copy(io.Discard, conns[0]); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the oldest did not give way")
+			}
+			close(g.gate)
+			if answer, err := bufio.NewReader(scrape).ReadString('\n'); !strings.HasPrefix(answer, "HTTP/1.1 200") {
+				t.Errorf("a scrape that waited: %q, %v", answer, err)
+			}
+		})
+	}
+}
+
+// TestAllClientsWait lets as many clients as may connect wait for an answer: another one
+// is turned away, and they get theirs.
+func TestAllClientsWait(t *testing.T) {
+	g := &gated{gate: make(chan struct{})}
+	f := newServer(t, func(o *server.Options) { g.Gatherer, o.Gatherer = o.Gatherer, g })
+	address := f.run(t)
+	conns := make([]net.Conn, server.MaxConnections)
+	for i := range conns {
+		conns[i] = dial(t, address)
+		fmt.Fprint(conns[i], "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	for f.Busy() < len(conns) {
+		time.Sleep(time.Millisecond)
+	}
+	if got := health(dial(t, address)); got != "" {
+		t.Errorf("one more: %q, want no answer", got)
+	}
+	close(g.gate)
+	for i, conn := range conns {
+		if answer, err := bufio.NewReader(conn).ReadString('\n'); !strings.HasPrefix(answer, "HTTP/1.1 200") {
+			t.Fatalf("client %d: %q, %v", i, answer, err)
 		}
-		conns = append(conns, conn)
-	}
-	answered := make(chan string, 1)
-	more := dial(t, address)
-	go func() { answered <- health(more) }()
-	select {
-	case got := <-answered:
-		t.Fatalf("connection %d: %q, want no answer", len(conns)+1, got)
-	case <-time.After(300 * time.Millisecond):
-	}
-	_ = conns[0].Close()
-	if got := <-answered; got != "HTTP/1.1 200 OK" {
-		t.Errorf("after another ended: %q", got)
 	}
 }
 

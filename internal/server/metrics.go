@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -15,13 +17,19 @@ type scrapes struct {
 	gatherer prometheus.Gatherer
 	facts    Facts               // written as text where text is asked for; nil: none
 	all      prometheus.Gatherer // both, for what is not text
-	shared   *shared
+	answers  *answers
+	kinds    []*kind // by format
 	log      *slog.Logger
-	broken   bool // something could not be gathered the last time
+
+	mu     sync.Mutex
+	broken bool // something could not be gathered the last time
 }
 
-func newScrapes(o Options, answers *shared) (*scrapes, error) {
-	s := &scrapes{gatherer: o.Gatherer, facts: o.Facts, all: o.Gatherer, shared: answers, log: o.Logger}
+func newScrapes(o Options, answers *answers) (*scrapes, error) {
+	s := &scrapes{gatherer: o.Gatherer, facts: o.Facts, all: o.Gatherer, answers: answers, log: o.Logger}
+	for _, format := range formats() {
+		s.kinds = append(s.kinds, newKind(string(format)))
+	}
 	if o.Facts != nil {
 		registry := prometheus.NewPedanticRegistry()
 		if err := registry.Register(o.Facts); err != nil {
@@ -41,8 +49,13 @@ func formats() []expfmt.Format {
 // ServeHTTP implements http.Handler.
 func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, formats()...)
+	w.Header().Set("Content-Type", string(format))
 	w.Header().Set("Vary", "Accept")
-	s.shared.serve(w, r, string(format), func(out io.Writer) error { return s.write(out, format) })
+	for _, k := range s.kinds {
+		if strings.HasPrefix(string(format), k.name) { // what follows is the escaping of names, of which ours need none
+			s.answers.serve(w, r, k, "", func(out io.Writer) error { return s.write(out, expfmt.Format(k.name)) })
+		}
+	}
 }
 
 // write gathers and encodes. What can be gathered is served although something else
@@ -80,6 +93,8 @@ func (s *scrapes) write(out io.Writer, format expfmt.Format) error {
 // note logs when gathering begins to fail and when it succeeds again, not at every
 // scrape: anyone may scrape.
 func (s *scrapes) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case err != nil && !s.broken:
 		s.log.Error("some metrics cannot be gathered, the others are served", "err", fmt.Sprintf("%.2000s", err.Error()))

@@ -29,9 +29,10 @@ type pages struct {
 func newPages(o Options) (*pages, error) {
 	templates, err := template.New("").Funcs(template.FuncMap{
 		"name": name, "line": line, "advice": advice, "runbook": runbook, "class": classOf, "bar": bar,
-		"ago": func(at time.Time) string { return ago(o.Now().Sub(at)) },
-		"utc": func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"iso": func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"telemetry": func() string { return o.TelemetryPath[1:] },
+		"ago":       func(at time.Time) string { return ago(o.Now().Sub(at)) },
+		"utc":       func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"iso":       func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 	}).ParseFS(assets, "*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the pages: %w", err)

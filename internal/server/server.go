@@ -8,18 +8,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
-	// maxConnections are served; more wait until one of them ends.
-	maxConnections = 512
-	// maxStreams is how many requests an HTTP/2 connection may have open.
-	maxStreams = 16
 	// writeTimeout cuts off clients that do not read; Prometheus gives up sooner.
 	writeTimeout = 30 * time.Second
 	// goodbye is how long a scrape may still take after the program was told to end.
@@ -28,16 +25,18 @@ const (
 
 // Options configure a Server. Every field is required but those marked.
 type Options struct {
-	ListenAddress string
-	WebConfigFile string // optional
-	EnablePprof   bool
-	Gatherer      prometheus.Gatherer
-	Facts         Facts // optional; not in Gatherer
-	Ready         func() bool
-	Status        func() Status
-	Runbooks      string // Markdown
-	Logger        *slog.Logger
-	Now           func() time.Time // optional: time.Now
+	ListenAddresses []string
+	SystemdSocket   bool   // serve on the sockets that systemd passes, not on the addresses
+	TelemetryPath   string // of the metrics, begins with /
+	WebConfigFile   string // optional
+	EnablePprof     bool
+	Gatherer        prometheus.Gatherer
+	Facts           Facts // optional; not in Gatherer
+	Ready           func() bool
+	Status          func() Status
+	Runbooks        string // Markdown
+	Logger          *slog.Logger
+	Now             func() time.Time // optional: time.Now
 }
 
 // Facts is a collector that can write its metrics as text without making them first,
@@ -51,12 +50,14 @@ type Facts interface {
 
 // Server serves one exporter.
 type Server struct {
-	options Options
-	http    *http.Server
+	options     Options
+	http        *http.Server
+	connections *connections
+	answers     *answers
 }
 
 // New returns a Server that listens nowhere yet, or an error when a page cannot
-// be built.
+// be built or the web configuration is not valid.
 func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -65,22 +66,24 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	answers := newShared(o.Logger)
-	scrapes, err := newScrapes(o, answers)
+	access, err := newAccess(o.WebConfigFile, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("GET /metrics", scrapes)
-	mux.HandleFunc("GET /-/healthy", text(func() (int, string) { return http.StatusOK, "healthy\n" }))
-	mux.HandleFunc("GET /-/ready", text(func() (int, string) {
-		if !o.Ready() {
-			return http.StatusServiceUnavailable, "the first poll has not ended\n"
-		}
-		return http.StatusOK, "ready\n"
-	}))
+	s := &Server{
+		options: o, answers: newAnswers(o.Logger),
+		connections: &connections{patience: patience, open: map[*connection]struct{}{}},
+	}
+	scrapes, err := newScrapes(o, s.answers)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET "+o.TelemetryPath, scrapes)
+	start := newKind("start page")
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		answers.serve(w, r, "text/html; charset=utf-8", pages.start)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		s.answers.serve(w, r, start, "", pages.start)
 	})
 	mux.Handle("GET /runbooks", pages.runbooks)
 	for _, name := range []string{"style.css", "icon.svg"} {
@@ -89,16 +92,40 @@ func New(o Options) (*Server, error) {
 	if o.EnablePprof {
 		profiles(mux)
 	}
-	return &Server{options: o, http: &http.Server{
-		Handler:           secured(mux),
+	s.http = &http.Server{
+		Handler:           watched(secured(health(o.Ready, access.protect(mux)))),
+		TLSConfig:         access.tls(),
+		Protocols:         &http.Protocols{},
+		ConnContext:       connContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // clients' faults, not ours
-	}}, nil
+	}
+	s.http.Protocols.SetHTTP1(true) // Prometheus needs no more
+	return s, nil
+}
+
+// health serves the health and readiness of the process, which tell no secret: whoever
+// asks needs no password, and waits behind no one who has a wrong one.
+func health(ready func() bool, next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/healthy", text(func() (int, string) { return http.StatusOK, "healthy\n" }))
+	mux.HandleFunc("GET /-/ready", text(func() (int, string) {
+		if !ready() {
+			return http.StatusServiceUnavailable, "the first poll has not ended\n"
+		}
+		return http.StatusOK, "ready\n"
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/-/") {
+			mux.ServeHTTP(w, r)
+		} else {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // Handler returns what is served.
@@ -106,31 +133,55 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Run listens and serves until ctx ends; then it returns nil.
 func (s *Server) Run(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.options.ListenAddress)
+	listeners, err := s.listen(ctx)
 	if err != nil {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
 		return err
 	}
-	return s.serve(ctx, listener)
+	return s.serve(ctx, listeners...)
 }
 
-func (s *Server) serve(ctx context.Context, listener net.Listener) error {
-	failed := make(chan error, 1)
-	go func() {
-		flags := &web.FlagConfig{WebConfigFile: &s.options.WebConfigFile}
-		failed <- web.Serve(netutil.LimitListener(listener, maxConnections), s.http, flags, s.options.Logger)
-	}()
-	select {
-	case err := <-failed:
-		_ = listener.Close()
-		return err
-	case <-ctx.Done():
+// listen returns the sockets that systemd passes, or those of the addresses. Those
+// before an error are open.
+func (s *Server) listen(ctx context.Context) (listeners []net.Listener, err error) {
+	if s.options.SystemdSocket {
+		listeners, err = activation.Listeners()
+		if err == nil && len(listeners) == 0 {
+			err = errors.New("systemd passed no socket")
+		}
+		return listeners, err
 	}
+	for _, address := range s.options.ListenAddresses {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			return listeners, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func (s *Server) serve(ctx context.Context, listeners ...net.Listener) error {
+	group, failed := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		s.options.Logger.Info("listening on", "address", l.Addr().String(), "tls", s.http.TLSConfig != nil)
+		group.Go(func() error {
+			l := listener{l, s.connections}
+			if s.http.TLSConfig != nil {
+				return s.http.ServeTLS(l, "", "")
+			}
+			return s.http.Serve(l)
+		})
+	}
+	<-failed.Done() // one of them, or ctx ended
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
 	if s.http.Shutdown(end) != nil {
 		_ = s.http.Close()
 	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+	if err := group.Wait(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

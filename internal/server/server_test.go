@@ -61,7 +61,7 @@ func newServer(tb testing.TB, change func(*server.Options)) *fixture {
 	times.Observe(.5)
 	f.registry.MustRegister(good, times)
 	o := server.Options{
-		Gatherer: f.registry, Ready: f.ready.Load, Status: func() server.Status { return server.Status{} },
+		TelemetryPath: "/metrics", Gatherer: f.registry, Ready: f.ready.Load, Status: func() server.Status { return server.Status{} },
 		Runbooks: "# Runbooks\n", Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	if change != nil {
