@@ -110,6 +110,8 @@ CAS_ACCOUNTS=
 CAS_SHARD=0
 CAS_TOTAL_SHARDS=1
 CAS_WEB_LISTEN_ADDRESS=:10077
+CAS_WEB_SYSTEMD_SOCKET=false
+CAS_WEB_TELEMETRY_PATH=/metrics
 CAS_WEB_CONFIG_FILE=
 CAS_WEB_ENABLE_PPROF=false
 CAS_LOG_LEVEL=info
@@ -222,7 +224,7 @@ func TestFaults(t *testing.T) {
 			"CAS_POLL_INTERVAL": "soon", "CAS_RESYNC_INTERVAL": "1 hour", "CAS_MAX_STALENESS": "10", "CAS_REQUEST_TIMEOUT": "1ms", "CAS_REQUESTS_PER_SECOND": "NaN",
 			"CAS_CONCURRENCY": "0", "CAS_MAX_ATTEMPTS": "many", "CAS_PAGE_SIZE": "010", "CAS_MAX_WORKERS_PER_JOB": "1e6", "CAS_FAILED_WORKER_LIMIT": "-1",
 			"CAS_CREDENTIALS": "LTAI-of-somebody", "CAS_ROLE_ARN": "role", "CAS_ROLE_SESSION_NAME": "two words", "CAS_SHARD": "1", "CAS_TOTAL_SHARDS": "0",
-			"CAS_WEB_LISTEN_ADDRESS": "10077", "CAS_WEB_CONFIG_FILE": "/nowhere/web.yml", "CAS_WEB_ENABLE_PPROF": "on", "CAS_LOG_LEVEL": "loud", "CAS_LOG_FORMAT": "xml",
+			"CAS_WEB_LISTEN_ADDRESS": ":1,10077", "CAS_WEB_TELEMETRY_PATH": "metrics", "CAS_WEB_SYSTEMD_SOCKET": "maybe", "CAS_WEB_CONFIG_FILE": "/nowhere/web.yml", "CAS_WEB_ENABLE_PPROF": "on", "CAS_LOG_LEVEL": "loud", "CAS_LOG_FORMAT": "xml",
 		}, nil, `CAS_JOB_IDS: "abc" is not a job id such as 8888
 CAS_JOB_IDS: "-1" is not a job id such as 8888
 CAS_JOB_IDS: "prod/5" names an account, but CAS_ACCOUNTS is empty
@@ -247,6 +249,8 @@ CAS_ROLE_ARN: is not like acs:ram::123456789012****:role/name
 CAS_ROLE_SESSION_NAME: "two words" is not 2 to 64 letters, digits and . @ - _
 CAS_TOTAL_SHARDS: 0 is not between 1 and 10000
 CAS_WEB_LISTEN_ADDRESS: "10077" is not host:port or :port
+CAS_WEB_SYSTEMD_SOCKET: "maybe" is not true or false
+CAS_WEB_TELEMETRY_PATH: "metrics" is not a path such as /metrics, of letters, digits and . _ -
 CAS_WEB_CONFIG_FILE: the file, or one that it names, cannot be read
 CAS_WEB_ENABLE_PPROF: "on" is not true or false
 CAS_LOG_LEVEL: "loud" is not debug, info, warn or error
@@ -302,11 +306,14 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 		{"a shard that is no number", with("CAS_SHARD", "one", "CAS_TOTAL_SHARDS", "3"), nil, `CAS_SHARD: "one" is not a whole number`},
 		{
 			"flags", key,
-			[]string{"--log.level=loud", "--log.format=xml", "--web.listen-address=x"},
+			[]string{"--log.level=loud", "--log.format=xml", "--web.listen-address=x", "--web.systemd-socket=2", "--web.telemetry-path=/runbooks"},
 			`--web.listen-address: "x" is not host:port or :port
+--web.systemd-socket: "2" is not true or false
+--web.telemetry-path: "/runbooks" is the path of another page
 --log.level: "loud" is not debug, info, warn or error
 --log.format: "xml" is not one of logfmt, json`,
 		},
+		{"no address", key, []string{"--web.listen-address="}, "--web.listen-address: names no address"},
 		{"an unknown flag", key, []string{"--poll.interval=1m"}, "command line: flag provided but not defined: -poll.interval; see --help"},
 		{"an argument", key, []string{"LTAI-of-somebody"}, "command line: takes flags only; see --help"},
 		{"two modes", key, []string{"--once", "--check-config"}, "command line: --once and --check-config exclude each other"},
@@ -402,10 +409,13 @@ func TestStatusesAreTheClients(t *testing.T) {
 }
 
 func TestFlagsOverrideVariables(t *testing.T) {
-	s := good(t, with("CAS_LOG_LEVEL", "loud", "CAS_LOG_FORMAT", "xml", "CAS_WEB_LISTEN_ADDRESS", "x", "CAS_WEB_CONFIG_FILE", "/nowhere"),
-		"--log.level=debug", "--log.format", "json", "-web.listen-address=127.0.0.1:1", "--web.config.file=")
-	if s.LogLevel != slog.LevelDebug || s.LogFormat != "json" || s.WebListenAddress != "127.0.0.1:1" || s.WebConfigFile != "" {
-		t.Errorf("got %v %s %s %q, want what the flags say", s.LogLevel, s.LogFormat, s.WebListenAddress, s.WebConfigFile)
+	s := good(t, with("CAS_LOG_LEVEL", "loud", "CAS_LOG_FORMAT", "xml", "CAS_WEB_LISTEN_ADDRESS", "x", "CAS_WEB_CONFIG_FILE", "/nowhere",
+		"CAS_WEB_TELEMETRY_PATH", "x", "CAS_WEB_SYSTEMD_SOCKET", "x"),
+		"--log.level=debug", "--log.format", "json", "-web.listen-address=127.0.0.1:1", "--web.listen-address=:2", "--web.config.file=",
+		"--web.systemd-socket", "--web.telemetry-path=/x/metrics")
+	if s.LogLevel != slog.LevelDebug || s.LogFormat != "json" || s.WebListenAddress.String() != "127.0.0.1:1,:2" || s.WebConfigFile != "" ||
+		!s.WebSystemdSocket || s.WebTelemetryPath != "/x/metrics" {
+		t.Errorf("got %v %s %s %q %v %s, want what the flags say", s.LogLevel, s.LogFormat, s.WebListenAddress, s.WebConfigFile, s.WebSystemdSocket, s.WebTelemetryPath)
 	}
 }
 

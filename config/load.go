@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -78,6 +79,7 @@ func (l *loader) err() error {
 func flagOf(variable string) string {
 	return map[string]string{
 		"CAS_WEB_LISTEN_ADDRESS": "web.listen-address", "CAS_WEB_CONFIG_FILE": "web.config.file",
+		"CAS_WEB_TELEMETRY_PATH": "web.telemetry-path", "CAS_WEB_SYSTEMD_SOCKET": "web.systemd-socket",
 		"CAS_LOG_LEVEL": "log.level", "CAS_LOG_FORMAT": "log.format",
 	}[variable]
 }
@@ -86,15 +88,7 @@ func flagOf(variable string) string {
 func (l *loader) parse(args []string) map[string]string {
 	flags := flag.NewFlagSet("aliyun_cas_exporter", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	overrides := map[string]string{}
-	for _, v := range Table() {
-		if name := flagOf(v.Name); name != "" {
-			flags.Func(name, v.Meaning, func(value string) error {
-				overrides[v.Name] = value
-				return nil
-			})
-		}
-	}
+	overrides := overriding(flags)
 	flags.BoolVar(&l.Demo, "demo", false, "")
 	modes := []Mode{Once, CheckConfig, Healthcheck, Version}
 	chosen := make([]bool, len(modes))
@@ -127,7 +121,14 @@ func (l *loader) override(overrides map[string]string) {
 		l.flags[name] = true
 		switch name {
 		case "CAS_WEB_LISTEN_ADDRESS":
-			l.WebListenAddress = value
+			_ = l.WebListenAddress.Decode(value)
+		case "CAS_WEB_TELEMETRY_PATH":
+			l.WebTelemetryPath = value
+		case "CAS_WEB_SYSTEMD_SOCKET":
+			var err error
+			if l.WebSystemdSocket, err = strconv.ParseBool(value); err != nil {
+				l.fault(name, "%s is not true or false", quote(value))
+			}
 		case "CAS_WEB_CONFIG_FILE":
 			l.WebConfigFile = value
 		case "CAS_LOG_FORMAT":

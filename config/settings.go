@@ -53,7 +53,9 @@ type Settings struct {
 	Accounts            List       `split_words:"true" desc:"name:role-arn,...: watch these accounts by assuming these roles"`
 	Shard               *int       `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name, if there is one"`
 	TotalShards         int        `split_words:"true" default:"1" desc:"number of shards"`
-	WebListenAddress    string     `split_words:"true" default:":10077" desc:"address to serve on"`
+	WebListenAddress    List       `split_words:"true" default:":10077" desc:"comma-separated addresses to serve on"`
+	WebSystemdSocket    bool       `split_words:"true" default:"false" desc:"serve on the sockets that systemd passes, instead of the addresses"`
+	WebTelemetryPath    string     `split_words:"true" default:"/metrics" desc:"path of the metrics"`
 	WebConfigFile       string     `split_words:"true" desc:"exporter-toolkit's file for TLS, client certificates and basic auth"`
 	WebEnablePprof      bool       `split_words:"true" default:"false" desc:"serve /debug/pprof"`
 	LogLevel            slog.Level `split_words:"true" default:"info" desc:"debug, info, warn or error"`

@@ -46,7 +46,9 @@ Usage: aliyun_cas_exporter [flags]
   --check-config              validate the settings, print what is in force, exit
   --healthcheck               exit 0 if the exporter on this host answers, else 1
   --version, --help
-  --web.listen-address=ADDR   overrides CAS_WEB_LISTEN_ADDRESS
+  --web.listen-address=ADDR   overrides CAS_WEB_LISTEN_ADDRESS; repeat it for several addresses
+  --web.systemd-socket        overrides CAS_WEB_SYSTEMD_SOCKET
+  --web.telemetry-path=PATH   overrides CAS_WEB_TELEMETRY_PATH
   --web.config.file=FILE      overrides CAS_WEB_CONFIG_FILE
   --log.level=LEVEL           overrides CAS_LOG_LEVEL
   --log.format=FORMAT         overrides CAS_LOG_FORMAT

@@ -1,18 +1,13 @@
 package config
 
 import (
-	"errors"
-	"io/fs"
 	"math"
-	"net"
 	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/prometheus/exporter-toolkit/web"
 )
 
 // validate checks what is set and works out what is left open.
@@ -211,28 +206,4 @@ func (l *loader) shards() {
 	if !l.failed("CAS_TOTAL_SHARDS") && (*l.Shard < 0 || *l.Shard >= l.TotalShards) {
 		l.fault("CAS_SHARD", "%d is not between 0 and CAS_TOTAL_SHARDS-1 (%d)", *l.Shard, l.TotalShards-1)
 	}
-}
-
-func (l *loader) web() {
-	if l.Mode != Healthcheck { // the server is asked, not the file: it may be half written
-		if err := web.Validate(l.WebConfigFile); err != nil {
-			l.fault("CAS_WEB_CONFIG_FILE", "%s", unusable(err))
-		}
-	}
-	_, port, err := net.SplitHostPort(l.WebListenAddress)
-	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
-		l.fault("CAS_WEB_LISTEN_ADDRESS", "%s is not host:port or :port", quote(l.WebListenAddress))
-	}
-	l.oneOf("CAS_LOG_FORMAT", List{l.LogFormat}, "logfmt", "json")
-}
-
-// unusable says what is wrong with a web configuration without what stands in it:
-// keys and passwords do, some of them where a path or a number belongs.
-func unusable(err error) string {
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return "the file, or one that it names, cannot be read"
-	}
-	text, _, _ := strings.Cut(err.Error(), " (") // what follows is a path
-	text = regexp.MustCompile("(?s)`.*`").ReplaceAllString(text, "`...`")
-	return "is no web configuration: " + strings.Join(strings.Fields(text), " ")
 }

@@ -86,8 +86,8 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	web, err := server.New(server.Options{
-		ListenAddresses: []string{settings.WebListenAddress},
-		TelemetryPath: "/metrics", WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
+		ListenAddresses: settings.WebListenAddress, SystemdSocket: settings.WebSystemdSocket,
+		TelemetryPath: settings.WebTelemetryPath, WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
 		Gatherer: registry, Facts: fleet, Ready: fleet.Ready, Status: func() server.Status { return status(fleet, settings.Demo) },
 		Runbooks: docs.Runbooks, Logger: log,
 	})

@@ -16,9 +16,11 @@ import (
 func healthcheck(ctx context.Context, s *config.Settings, stderr io.Writer) int {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	if err := alive(ctx, s.WebListenAddress, s.WebConfigFile == ""); err != nil {
-		_, _ = fmt.Fprintln(stderr, "unhealthy:", err)
-		return exitFailed
+	for _, address := range s.WebListenAddress {
+		if err := alive(ctx, address, s.WebConfigFile == ""); err != nil {
+			_, _ = fmt.Fprintln(stderr, "unhealthy:", err)
+			return exitFailed
+		}
 	}
 	return exitOK
 }

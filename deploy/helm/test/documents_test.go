@@ -18,7 +18,7 @@ import (
 // ours are the settings that the chart derives from other values.
 var ours = []string{
 	"CAS_CREDENTIALS", "CAS_ACCESS_KEY_ID_FILE", "CAS_ACCESS_KEY_SECRET_FILE", "CAS_SECURITY_TOKEN_FILE",
-	"CAS_ACCOUNTS", "CAS_SHARD", "CAS_TOTAL_SHARDS", "CAS_WEB_LISTEN_ADDRESS", "CAS_WEB_CONFIG_FILE",
+	"CAS_ACCOUNTS", "CAS_SHARD", "CAS_TOTAL_SHARDS", "CAS_WEB_LISTEN_ADDRESS", "CAS_WEB_SYSTEMD_SOCKET", "CAS_WEB_TELEMETRY_PATH", "CAS_WEB_CONFIG_FILE",
 }
 
 // schema is what the tests read of values.schema.json.
