@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages release-snapshot ldflags demo quick test lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean e2e stack
+.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean e2e stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ quick: ## run the Go tests alone: seconds
 
 test: ## run everything that CI tests, installing what it needs
 	.ci/test.sh
+
+properties: ## test the main properties in thousands of cases, and what `make quick` leaves out
+	.ci/test.sh properties
 
 dashboards: ## test the dashboards in a real Prometheus
 	.ci/dashboards.sh

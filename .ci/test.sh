@@ -69,8 +69,9 @@ image_needs() { root && debian buildah buildah && debian podman podman && debian
 # These two run for as long as somebody wants: `make soak`, `make scale`.
 on_demand='^(TestSoak|TestScale)$'
 go_tests() { .ci/gotest.sh -race -shuffle=on -timeout 20m -skip "$on_demand" ./...; }
-# Without the race detector: the main properties in thousands of cases, and what is too large for it.
-properties() { PROPERTY_ROUNDS=15 .ci/gotest.sh -count=1 -skip "$on_demand" ./collector/...; }
+# Without the race detector: the main properties in thousands of cases, what is too large for it, and what would make
+# `go test ./...` slow.
+properties() { PROPERTY_ROUNDS=15 .ci/gotest.sh -count=1 -skip "$on_demand" ./collector/... ./internal/app; }
 vulnerabilities() {
   local archive from=()
   archive=$(vulndb)

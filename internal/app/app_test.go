@@ -47,6 +47,14 @@ func environment(t *testing.T, endpoint string, more map[string]string) {
 	}
 }
 
+// heavy leaves a test that costs seconds of CPU to the properties' part of CI.
+func heavy(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PROPERTY_ROUNDS") == "" {
+		t.Skip("run `make properties`")
+	}
+}
+
 // program runs the program and returns what it printed.
 func program(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, log bytes.Buffer

@@ -19,6 +19,7 @@ import (
 // claims a thousand million workers, to the built program, and reads from the kernel
 // how much memory it had at most.
 func TestPeakMemory(t *testing.T) {
+	heavy(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("the peak is read from /proc")
 	}
