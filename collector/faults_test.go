@@ -248,7 +248,7 @@ func TestConnectionFaults(t *testing.T) {
 		"old TLS": old.URL, "unknown host": "https://cas.invalid",
 	} {
 		r := newRig(t, simulator.New(simulator.Options{}), func(s *settings) {
-			s.Endpoint, s.Transport, s.MaxAttempts, s.poller.JobIDs = endpoint, rpc.NewTransport(1), 1, []int64{8888}
+			s.Endpoint, s.Transport, s.MaxAttempts, s.poller.JobIDs = endpoint, rpc.NewTransport(1, nil), 1, []int64{8888}
 		})
 		if r.Poll(t.Context()) {
 			t.Errorf("%s: the poll succeeded", name)

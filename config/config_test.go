@@ -33,7 +33,7 @@ func clean(t *testing.T) {
 	t.Helper()
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "CAS_") || strings.HasPrefix(name, "ALIBABA_CLOUD_") || name == "POD_NAME" {
+		if strings.HasPrefix(name, "CAS_") || strings.HasPrefix(name, "ALIBABA_CLOUD_") || name == "POD_NAME" || strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
 			t.Setenv(name, "")
 			_ = os.Unsetenv(name)
 		}

@@ -69,6 +69,7 @@ type Settings struct {
 	DiscoveryName *regexp.Regexp `ignored:"true"` // of DiscoveryNameRegexp; nil: any
 	Watched       []Account      `ignored:"true"` // of Accounts; one unnamed account if empty
 	Key           Key            `ignored:"true"` // where credentials come from
+	Proxy         Proxy          `ignored:"true"` // how requests leave
 }
 
 // JobRef names a job; Account is empty for the unnamed account.

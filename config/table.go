@@ -66,7 +66,7 @@ Credentials are Alibaba Cloud's own variables: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIB
 ALIBABA_CLOUD_SECURITY_TOKEN; ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN,
 ALIBABA_CLOUD_OIDC_TOKEN_FILE; ALIBABA_CLOUD_ECS_METADATA; ALIBABA_CLOUD_CREDENTIALS_URI;
 ALIBABA_CLOUD_PROFILE. ALIBABA_CLOUD_STS_REGION and ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED choose the address of STS.
-HTTPS_PROXY and NO_PROXY are honoured.
+HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean what they mean to Go; a proxy that cannot be parsed is an error.
 
 Exit status: 0 stopped by a signal, 1 failure at run time, 2 bad settings.
 `)
@@ -91,6 +91,9 @@ func (s *Settings) WriteEffective(w io.Writer) {
 		source = "the demo"
 	}
 	_, _ = fmt.Fprintf(w, "# credentials come from: %s\n", source)
+	if len(s.Proxy.from) > 0 {
+		_, _ = fmt.Fprintf(w, "# requests leave through a proxy, named by: %s\n", strings.Join(s.Proxy.from, ", "))
+	}
 	for _, warning := range s.Warnings {
 		_, _ = fmt.Fprintf(w, "# warning: %s\n", warning)
 	}

@@ -24,6 +24,7 @@ func (l *loader) validate() {
 	if l.Demo || l.Mode == Healthcheck {
 		return // the simulator has an address and a key of its own; a health check asks neither
 	}
+	l.proxy()
 	l.endpoint()
 	l.Key = l.key()
 }

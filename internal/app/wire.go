@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
+	"golang.org/x/net/http/httpproxy"
 
 	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/config"
@@ -35,7 +37,7 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 		}
 		metrics := collector.NewMetrics(registry, account.Name)
 		client, err := cas.New(cas.Options{
-			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency),
+			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency, proxy(s)),
 			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
 			RequestsPerSecond: *s.RequestsPerSecond, Shard: *s.Shard, TotalShards: s.TotalShards,
 			Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
@@ -65,8 +67,15 @@ func newProvider(s *config.Settings) (*credentials.Provider, error) {
 		ECSRoleName: k.ECSRoleName, URI: func() string { return string(k.URI) },
 		Profile: k.Profile, CLIConfigFile: k.CLIConfigFile, CredentialsFile: k.CredentialsFile,
 		Role: role(s, s.RoleArn), SessionName: s.RoleSessionName, STSRegion: k.STSRegion, STSVPC: k.STSVPC,
-		Transport: rpc.NewTransport(s.Concurrency), UserAgent: userAgent(),
+		Transport: rpc.NewTransport(s.Concurrency, proxy(s)), UserAgent: userAgent(),
 	})
+}
+
+// proxy returns the proxy for a request as Go's own rules have it.
+func proxy(s *config.Settings) func(*http.Request) (*url.URL, error) {
+	rules := httpproxy.Config{HTTPSProxy: string(s.Proxy.HTTPS), HTTPProxy: string(s.Proxy.HTTP), NoProxy: s.Proxy.NoProxy}
+	find := rules.ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return find(r.URL) }
 }
 
 func role(s *config.Settings, arn string) credentials.Role {

@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,19 +96,12 @@ func (c caller) ask(req *http.Request) ([]byte, error) {
 	return bytes.TrimSpace(body), nil
 }
 
-// unanswered explains a request without an answer. The text of net/http's error
-// begins with the URL, which can hold a token; that of the network knows only hosts.
+// unanswered explains a request without an answer.
 func unanswered(err error) error {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return errors.New("no answer in time")
 	}
-	if network, ok := errors.AsType[*net.OpError](err); ok {
-		return errors.New("no answer: " + network.Error())
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return errors.New("no answer: the server's certificate is not trusted")
-	}
-	return errors.New("no answer: the connection failed")
+	return errors.New("no answer: " + rpc.Unanswered(err))
 }
 
 // errorCode repeats the error code of an answer if it looks like one of Alibaba's:

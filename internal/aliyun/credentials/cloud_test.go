@@ -177,7 +177,7 @@ func (c *cloud) serve(t *testing.T) credentials.Options {
 	t.Helper()
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
-	transport := rpc.NewTransport(4)
+	transport := rpc.NewTransport(4, nil)
 	t.Cleanup(transport.CloseIdleConnections)
 	o := c.options()
 	o.Transport, o.STSEndpoint, o.MetadataEndpoint = transport, server.URL, server.URL

@@ -329,7 +329,7 @@ func TestECSRAMRole(t *testing.T) {
 		t.Errorf("a proxy was asked for %s", r.URL)
 	}))
 	defer proxy.Close()
-	transport := rpc.NewTransport(1)
+	transport := rpc.NewTransport(1, nil)
 	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
 	o.Transport = transport
 	o.Source = "ecs_ram_role"

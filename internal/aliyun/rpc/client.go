@@ -139,8 +139,7 @@ func (s signer) GetCredentials() (*credentials.Credentials, error) {
 
 func (signer) GetProviderName() string { return "aliyun_cas_exporter" }
 
-// broken explains a call that brought no whole answer. The text of net/http's
-// own error starts with the signed URL, so only its cause is kept.
+// broken explains a call that brought no whole answer.
 func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error {
 	var timeout net.Error
 	switch {
@@ -153,10 +152,7 @@ func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return newError(reason.Timeout, "no connection in time")
 	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	e := newError(reason.Network, "%v", err)
+	e := newError(reason.Network, "%s", Unanswered(err))
 	e.hide(cred)
 	return e
 }

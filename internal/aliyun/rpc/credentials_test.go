@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -8,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -154,27 +153,53 @@ func TestRawEchoes(t *testing.T) {
 	}
 }
 
-// TestProxyPasswordsAreHidden runs in a process of its own, for net/http reads the
-// environment once. A proxy is never used for loopback, so the name is a made-up one.
+// TestProxyPasswordsAreHidden meets proxies that fail in every way, and repeat what
+// they were sent where net/http reads.
 func TestProxyPasswordsAreHidden(t *testing.T) {
-	if os.Getenv("RPC_TEST_PROXY") != "" {
-		t.Log(callWith(t, "https://cas.invalid", discard))
-		return
+	refuse := func(reply string) string {
+		listener := listen(t)
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				request := make([]byte, 64<<10)
+				n, _ := conn.Read(request)
+				_, sent, _ := strings.Cut(string(request[:n]), "Proxy-Authorization: ")
+				sent, _, _ = strings.Cut(sent, "\r\n")
+				plain, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(sent, "Basic "))
+				fmt.Fprint(conn, strings.NewReplacer("SENT", sent, "PLAIN", string(plain)).Replace(reply))
+				conn.Close()
+			}
+		}()
+		return "http://user:CANARY@" + listener.Addr().String()
 	}
-	for name, address := range map[string]string{
-		"nothing listens": "http://user:CANARY@127.0.0.1:1", "no address": "http://user:CANARY@[bad",
-		"no port": "http://user:CANARY@127.0.0.1:port", "no scheme": "user:CANARY@%zz", "socks": "socks5://user:CANARY@127.0.0.1:1",
+	for name, test := range map[string]struct{ address, want string }{
+		"nothing listens":    {"http://user:CANARY@127.0.0.1:1", "proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused"},
+		"socks, no listener": {"socks5://user:CANARY@127.0.0.1:1", "proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused"},
+		"407":                {refuse("HTTP/1.1 407 no PLAIN SENT\r\n\r\n"), "the proxy refused the connection with status 407 Proxy Authentication Required"},
+		"403":                {refuse("HTTP/1.1 403 PLAIN\r\nContent-Type: text/html\r\n\r\n<html>SENT"), "the proxy refused the connection with status 403 Forbidden"},
+		"502":                {refuse("HTTP/1.1 502 SENT\r\n\r\n"), "the proxy refused the connection with status 502 Bad Gateway"},
+		"redirect":           {refuse("HTTP/1.1 302 x\r\nLocation: http://PLAIN/\r\n\r\n"), "the proxy refused the connection with status 302 Found"},
+		"unknown status":     {refuse("HTTP/1.1 699 PLAIN\r\n\r\n"), "the proxy refused the connection with status 699 "},
+		"another success":    {refuse("HTTP/1.1 204 PLAIN\r\n\r\n"), "the proxy refused the connection with status 204 No Content"},
+		"status alone":       {refuse("HTTP/1.1 407\r\n\r\n"), "the proxy refused the connection with status 407 Proxy Authentication Required"},
+		"malformed header":   {refuse("HTTP/1.1 407 x\r\nProxy-Authorization SENT PLAIN\r\n\r\n"), "what answered does not speak HTTP as it should"},
+		"malformed name":     {refuse("HTTP/1.1 200 x\r\nSENT SENT: x\r\n\r\n"), "what answered does not speak HTTP as it should"},
+		"malformed version":  {refuse("HTTP/PLAIN 407 x\r\n\r\n"), "what answered does not speak HTTP as it should"},
+		"malformed status":   {refuse("HTTP/1.1 PLAIN\r\n\r\n"), "what answered does not speak HTTP as it should"},
+		"no HTTP":            {refuse("PLAIN SENT\r\n"), "what answered does not speak HTTP as it should"},
+		"nothing":            {refuse(""), "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestProxyPasswordsAreHidden$")
-			cmd.Env = append(os.Environ(), "RPC_TEST_PROXY=1", "HTTPS_PROXY="+address)
-			output, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, output)
-			}
-			leaks(t, name, string(output))
-			if strings.Contains(string(output), "<nil>") {
-				t.Error("no error")
+			proxy := func(*http.Request) (*url.URL, error) { return url.Parse(test.address) }
+			for _, endpoint := range []string{"https://cas.invalid", "http://cas.invalid"} {
+				err := callBy(t, endpoint, proxy, discard)
+				leaks(t, endpoint, fmt.Sprintf("%v %+v %#v", err, err, err)+strings.ReplaceAll(fmt.Sprint(err), "dXNlcjpDQU5BUlk", "CANARY"))
+				if endpoint == "https://cas.invalid" && (fmt.Sprint(err) != strings.TrimSpace(test.want) || reason.Of(err) != reason.Network) {
+					t.Errorf("got %s, %v; want network, %s", reason.Of(err), err, test.want)
+				}
 			}
 		})
 	}
@@ -201,7 +226,12 @@ func listen(t *testing.T) net.Listener {
 
 func callWith(t *testing.T, endpoint string, decode func(io.Reader) error) error {
 	t.Helper()
-	transport := rpc.NewTransport(1)
+	return callBy(t, endpoint, nil, decode)
+}
+
+func callBy(t *testing.T, endpoint string, proxy func(*http.Request) (*url.URL, error), decode func(io.Reader) error) error {
+	t.Helper()
+	transport := rpc.NewTransport(1, proxy)
 	defer transport.CloseIdleConnections()
 	client, err := rpc.New(rpc.Options{
 		Endpoint: endpoint, Version: "2020-04-07", RegionID: "cn-hangzhou", Transport: transport, Timeout: time.Minute, UserAgent: "test",

@@ -172,7 +172,7 @@ func TestAFrozenConnectionIsReplaced(t *testing.T) {
 			server := newH2Server(t, test.proto, slow)
 			relay, address := newRelay(t, server.Listener.Addr().String())
 			transport := server.Client().Transport.(*http.Transport)
-			settings := rpc.NewTransport(4)
+			settings := rpc.NewTransport(4, nil)
 			settings.TLSClientConfig = transport.TLSClientConfig.Clone()
 			settings.TLSClientConfig.NextProtos = nil
 			settings.ForceAttemptHTTP2 = test.proto == "HTTP/2.0"

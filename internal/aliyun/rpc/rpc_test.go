@@ -205,7 +205,7 @@ func call(t *testing.T, handler http.HandlerFunc, decode func(io.Reader) error) 
 	defer server.Close()
 	client, err := rpc.New(rpc.Options{
 		Endpoint: server.URL, Version: "2020-04-07", RegionID: "cn-hangzhou",
-		Transport: rpc.NewTransport(1), Timeout: time.Minute, UserAgent: "test",
+		Transport: rpc.NewTransport(1, nil), Timeout: time.Minute, UserAgent: "test",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -312,7 +312,7 @@ func TestWhatStandsBetween(t *testing.T) {
 func TestTransportErrorsHideTheURL(t *testing.T) {
 	client, err := rpc.New(rpc.Options{
 		Endpoint: "http://127.0.0.1:1", Version: "2020-04-07", RegionID: "cn-hangzhou",
-		Transport: rpc.NewTransport(1), Timeout: time.Minute,
+		Transport: rpc.NewTransport(1, nil), Timeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -349,7 +349,7 @@ func TestCancellationAndDeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client, err := rpc.New(rpc.Options{
 				Endpoint: server.URL, Version: "2020-04-07", RegionID: "cn-hangzhou",
-				Transport: rpc.NewTransport(1), Timeout: test.timeout,
+				Transport: rpc.NewTransport(1, nil), Timeout: test.timeout,
 			})
 			if err != nil {
 				t.Fatal(err)

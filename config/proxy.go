@@ -1,0 +1,81 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Proxy says through which proxies requests go. The addresses can hold passwords.
+type Proxy struct {
+	HTTPS, HTTP Secret // for https:// and http:// addresses; empty: none
+	NoProxy     string // hosts that are asked directly, as Go reads NO_PROXY
+
+	from []string // the variables of the addresses
+}
+
+// proxy reads the proxies. Go leaves a proxy that it cannot parse out, without a
+// word, and takes what stands before a stray # or / for the proxy's host: the first
+// sends signed calls out directly, the second sends them to a stranger.
+func (l *loader) proxy() {
+	for _, p := range []struct {
+		names   [2]string
+		address *Secret
+	}{
+		{[2]string{"HTTPS_PROXY", "https_proxy"}, &l.Proxy.HTTPS},
+		{[2]string{"HTTP_PROXY", "http_proxy"}, &l.Proxy.HTTP},
+	} {
+		name := p.names[0]
+		if l.env[name] == "" {
+			name = p.names[1]
+		}
+		if l.env[name] == "" {
+			continue
+		}
+		address, problem := proxyAddress(l.env[name])
+		if problem != "" {
+			l.fault(name, "%s", problem)
+			continue
+		}
+		*p.address = Secret(address)
+		l.Proxy.from = append(l.Proxy.from, name)
+	}
+	l.Proxy.NoProxy = l.env["NO_PROXY"]
+	if l.Proxy.NoProxy == "" {
+		l.Proxy.NoProxy = l.env["no_proxy"]
+	}
+}
+
+// proxyAddress returns a proxy's address with its scheme, or what is wrong with it,
+// without repeating any of it.
+func proxyAddress(text string) (address, problem string) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text // as Go and curl read it
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Opaque != "" || !isHost(u.Hostname()):
+		return "", "is not the address of a proxy such as http://proxy.example.com:3128; " +
+			"in a user name or password write # as %23, / as %2F, a space as %20 and % as %25"
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":
+		return "", "must begin with http://, https://, socks5:// or socks5h://"
+	case strings.Trim(u.Path, "/") != "" || strings.ContainsAny(text, "?#"):
+		return "", "must end after the port; in a user name or password write # as %23, / as %2F and ? as %3F"
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if after := u.Host[strings.LastIndex(u.Host, "]")+1:]; strings.Contains(after, ":") && (err != nil || port == 0) {
+		return "", "has a port that is not between 1 and 65535"
+	}
+	u.Path = ""
+	return u.String(), ""
+}
+
+// isHost reports whether a text is an IP address, or looks like a host's name.
+func isHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return regexp.MustCompile(`^[\pL\pN]([\pL\pN._-]*[\pL\pN])?\.?$`).MatchString(host)
+}
