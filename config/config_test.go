@@ -594,6 +594,15 @@ func TestSource(t *testing.T) {
 			"CAS_CREDENTIALS: takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids",
 		},
 		{"a region that would be another host", with("ALIBABA_CLOUD_STS_REGION", "evil.example/"), "ALIBABA_CLOUD_STS_REGION: is not a region such as cn-hangzhou"},
+		{"an STS that is none", with("ALIBABA_CLOUD_STS_ENDPOINT", "https://sts.aliyuncs.com/x"), "ALIBABA_CLOUD_STS_ENDPOINT: must be a scheme and a host only"},
+		{
+			"an STS in clear text", with("ALIBABA_CLOUD_STS_ENDPOINT", "http://sts.aliyuncs.com"),
+			"ALIBABA_CLOUD_STS_ENDPOINT: must be https:// unless the host is a loopback address: the key would travel in clear text",
+		},
+		{
+			"a user at STS", with("ALIBABA_CLOUD_STS_ENDPOINT", "sts.aliyuncs.com@evil.example"),
+			"ALIBABA_CLOUD_STS_ENDPOINT: must be a scheme and a host only",
+		},
 		{
 			"white space alone",
 			env{"ALIBABA_CLOUD_ACCESS_KEY_ID": " ", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "\n"},
@@ -606,6 +615,13 @@ func TestSource(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	if k := good(t, with("ALIBABA_CLOUD_STS_ENDPOINT", "sts-vpc.cn-hangzhou.aliyuncs.com ", "ALIBABA_CLOUD_CONFIG_FILE", "/nowhere/x")).Key; k.STSEndpoint !=
+		"https://sts-vpc.cn-hangzhou.aliyuncs.com" || k.CLIConfigFile != "/nowhere/x" || k.Source != "env" {
+		t.Errorf("got %s, %s, %s", k.STSEndpoint, k.CLIConfigFile, k.Source)
+	}
+	if s := good(t, env{"ALIBABA_CLOUD_CONFIG_FILE": "/nowhere/x"}); s.Key.Source != "profile" || !slices.Equal(s.Warnings, []string{"ALIBABA_CLOUD_CONFIG_FILE names no file so far"}) {
+		t.Errorf("got %s, %q", s.Key.Source, s.Warnings)
 	}
 	if s := good(t, env{"CAS_CREDENTIALS": "ecs_ram_role"}); s.Key.Source != "ecs_ram_role" || s.Key.ECSRoleName != "" {
 		t.Errorf("got %s of role %q, want ecs_ram_role without a name", s.Key.Source, s.Key.ECSRoleName)

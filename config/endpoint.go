@@ -17,24 +17,34 @@ func (l *loader) endpoint() {
 		}
 		return
 	}
-	if !strings.Contains(l.Endpoint, "://") {
-		l.Endpoint = "https://" + l.Endpoint
+	address, problem := origin(l.Endpoint)
+	if problem != "" {
+		l.fault("CAS_ENDPOINT", "%s", problem)
+		return
 	}
-	u, ok := address(l.Endpoint)
-	switch {
-	case !ok:
-		l.fault("CAS_ENDPOINT", "is not a URL or a host such as https://cas.aliyuncs.com")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
-		l.fault("CAS_ENDPOINT", "must be a scheme and a host only")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		l.fault("CAS_ENDPOINT", "must be https:// unless the host is a loopback address: the key would travel in clear text")
-	default:
-		l.Endpoint = u.Scheme + "://" + u.Host
-	}
+	l.Endpoint = address
 }
 
-// address parses what must be a URL with a host.
-func address(text string) (u *url.URL, ok bool) {
+// origin returns an address of a service as a scheme and a host, or what is wrong
+// with it.
+func origin(text string) (address, problem string) {
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	u, ok := parseAddress(text)
+	switch {
+	case !ok:
+		return "", "is not a URL or a host such as https://cas.aliyuncs.com"
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return "", "must be a scheme and a host only"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "", "must be https:// unless the host is a loopback address: the key would travel in clear text"
+	}
+	return u.Scheme + "://" + u.Host, ""
+}
+
+// parseAddress parses what must be a URL with a host.
+func parseAddress(text string) (u *url.URL, ok bool) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, false

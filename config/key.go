@@ -20,9 +20,11 @@ type Key struct {
 	ECSRoleName                                             string // of ecs_ram_role; empty: asked for
 	URI                                                     Secret // of uri; it can hold a token
 	Profile, CLIConfigFile, CredentialsFile                 string // of profile
+	configFile                                              bool   // the environment names CLIConfigFile
 
-	STSRegion string // of STS; empty: the address for all regions
-	STSVPC    bool   // call STS by its address inside a VPC
+	STSRegion   string // of STS; empty: the address for all regions
+	STSVPC      bool   // call STS by its address inside a VPC
+	STSEndpoint string // address of STS instead, if not empty
 }
 
 // way is a source of credentials: whether anything of it is configured, and the
@@ -54,7 +56,7 @@ func (k *Key) ways() []way {
 		}},
 		{"ecs_ram_role", k.ECSRoleName != "", nil},
 		{"uri", k.URI != "", []need{{"ALIBABA_CLOUD_CREDENTIALS_URI", string(k.URI)}}},
-		{"profile", k.Profile != "" || exists(k.CLIConfigFile) || exists(k.CredentialsFile), nil},
+		{"profile", k.Profile != "" || k.configFile || exists(k.CLIConfigFile) || exists(k.CredentialsFile), nil},
 	}
 }
 
@@ -96,11 +98,12 @@ func (l *loader) keys() Key {
 		AccessKeyIDFile: l.AccessKeyIdFile, AccessKeySecretFile: l.AccessKeySecretFile, SecurityTokenFile: l.SecurityTokenFile,
 		OIDCRoleARN: alibaba("ROLE_ARN"), OIDCProviderARN: alibaba("OIDC_PROVIDER_ARN"), OIDCTokenFile: File(alibaba("OIDC_TOKEN_FILE")),
 		ECSRoleName: alibaba("ECS_METADATA"), URI: Secret(alibaba("CREDENTIALS_URI")), Profile: alibaba("PROFILE"),
-		CredentialsFile: alibaba("CREDENTIALS_FILE"),
-		STSRegion:       alibaba("STS_REGION"), STSVPC: strings.EqualFold(alibaba("VPC_ENDPOINT_ENABLED"), "true"),
+		CLIConfigFile: alibaba("CONFIG_FILE"), CredentialsFile: alibaba("CREDENTIALS_FILE"),
+		STSRegion: alibaba("STS_REGION"), STSEndpoint: alibaba("STS_ENDPOINT"), STSVPC: strings.EqualFold(alibaba("VPC_ENDPOINT_ENABLED"), "true"),
 	}
+	k.configFile = k.CLIConfigFile != ""
 	if home, err := os.UserHomeDir(); err == nil {
-		if !strings.EqualFold(alibaba("CLI_PROFILE_DISABLED"), "true") {
+		if k.CLIConfigFile == "" && !strings.EqualFold(alibaba("CLI_PROFILE_DISABLED"), "true") {
 			k.CLIConfigFile = filepath.Join(home, ".aliyun", "config.json")
 		}
 		if k.CredentialsFile == "" {
@@ -115,19 +118,28 @@ func (e environment) alibaba(name string) string { return e["ALIBABA_CLOUD_"+nam
 
 // checkKey checks what the chosen source uses.
 func (l *loader) checkKey(k *Key) {
-	_, isURL := address(string(k.URI))
+	_, isURL := parseAddress(string(k.URI))
 	switch {
 	case k.Source == "ecs_ram_role" && strings.EqualFold(l.env.alibaba("ECS_METADATA_DISABLED"), "true"):
 		l.fault("CAS_CREDENTIALS", "takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids")
 	case k.Source == "uri" && k.URI != "" && !isURL:
 		l.fault("ALIBABA_CLOUD_CREDENTIALS_URI", "is not an http:// or https:// address")
+	case k.Source == "profile" && k.configFile && !exists(k.CLIConfigFile):
+		l.warn("ALIBABA_CLOUD_CONFIG_FILE names no file so far")
 	case k.Source == "profile" && !exists(k.CLIConfigFile) && !exists(k.CredentialsFile):
 		l.fault("CAS_CREDENTIALS", "takes the credentials from profile, but neither ~/.aliyun/config.json nor a credentials file exists")
 	}
 	if !regexp.MustCompile(`^[a-z0-9-]*$`).MatchString(k.STSRegion) {
 		l.fault("ALIBABA_CLOUD_STS_REGION", "is not a region such as cn-hangzhou")
 	}
-	if k.STSVPC && k.STSRegion == "" {
+	if k.STSEndpoint != "" {
+		address, problem := origin(k.STSEndpoint)
+		if problem != "" {
+			l.fault("ALIBABA_CLOUD_STS_ENDPOINT", "%s", problem)
+		}
+		k.STSEndpoint = address
+	}
+	if k.STSVPC && k.STSRegion == "" && k.STSEndpoint == "" {
 		l.warn("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect without ALIBABA_CLOUD_STS_REGION")
 	}
 }

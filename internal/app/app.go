@@ -45,8 +45,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case config.Healthcheck:
 		return healthcheck(ctx, settings, stderr)
 	case config.CheckConfig:
-		settings.WriteEffective(stdout)
-		return exitOK
+		return checkConfig(settings, stdout, stderr)
 	default:
 		return work(ctx, settings, stdout, stderr)
 	}

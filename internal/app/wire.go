@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -58,17 +59,37 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 }
 
 func newProvider(s *config.Settings) (*credentials.Provider, error) {
+	return credentials.New(sourceOf(s))
+}
+
+// sourceOf returns where credentials come from.
+func sourceOf(s *config.Settings) credentials.Options {
 	k := s.Key
-	return credentials.New(credentials.Options{
+	return credentials.Options{
 		Source:          k.Source,
 		Key:             rpc.NewCredentials(string(k.AccessKeyID), string(k.AccessKeySecret), string(k.SecurityToken)),
 		AccessKeyIDFile: string(k.AccessKeyIDFile), AccessKeySecretFile: string(k.AccessKeySecretFile), SecurityTokenFile: string(k.SecurityTokenFile),
 		OIDCRoleARN: k.OIDCRoleARN, OIDCProviderARN: k.OIDCProviderARN, OIDCTokenFile: string(k.OIDCTokenFile),
 		ECSRoleName: k.ECSRoleName, URI: func() string { return string(k.URI) },
 		Profile: k.Profile, CLIConfigFile: k.CLIConfigFile, CredentialsFile: k.CredentialsFile,
-		Role: role(s, s.RoleArn), SessionName: s.RoleSessionName, STSRegion: k.STSRegion, STSVPC: k.STSVPC,
+		Role: role(s, s.RoleArn), SessionName: s.RoleSessionName, STSRegion: k.STSRegion, STSVPC: k.STSVPC, STSEndpoint: k.STSEndpoint,
 		Transport: rpc.NewTransport(s.Concurrency, proxy(s)), UserAgent: userAgent(),
-	})
+	}
+}
+
+// checkConfig prints what is in force. The profile of a file is read too: a mode
+// that is not supported should not show first in a poll.
+func checkConfig(s *config.Settings, stdout, stderr io.Writer) int {
+	s.WriteEffective(stdout)
+	said, err := sourceOf(s).Check()
+	switch {
+	case err != nil:
+		_, _ = fmt.Fprintf(stderr, "CAS_CREDENTIALS: %v\n", err)
+		return exitSettings
+	case said != "":
+		_, _ = fmt.Fprintf(stdout, "# the profile: %s\n", said)
+	}
+	return exitOK
 }
 
 // proxy returns the proxy for a request as Go's own rules have it.

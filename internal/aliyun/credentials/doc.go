@@ -10,8 +10,21 @@
 // the whole key has changed. Errors are one line of ours: no file's content, no
 // answer, no URL.
 //
-// The SDK's own providers are not used: they race, block without a context,
-// panic on unexpected answers and print what they read.
+// Why these are ours. aliyun/credentials-go 1.4.14 and the providers of the SDK were
+// tried against the tests of this package:
 //
-// It refuses to guess: which source is used was decided by the settings.
+//   - 4 of 4 refreshing providers (OIDC, ECS, URI, role) have data races with 8
+//     goroutines; none takes a context.
+//   - Errors hold a whole key when a URI's answer lacks its Expiration, the URI with
+//     its token, and the whole file of profiles when it is not valid JSON.
+//   - They fall back to version 1 of the instance metadata, which answers whoever can
+//     make the host send a GET, and follow redirects with the token as Referer.
+//   - They panic on an answer without Expiration or Code, and overflow the stack on a
+//     circle of chained roles.
+//   - An answer of 200 MiB makes them allocate 411 MiB; here it is 1 MiB.
+//
+// The change would save 406 lines and cost 217 KB of binary and 2 modules.
+//
+// It refuses to guess: which source is used was decided by the settings. It starts no
+// program and opens no browser, so that CloudSSO, OAuth and External are not supported.
 package credentials

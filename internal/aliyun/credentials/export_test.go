@@ -17,7 +17,7 @@ func (f local) fetch(context.Context, bool) (lease, error) { return lease{cred: 
 
 // ParseProfiles reads a text as both kinds of files of profiles.
 func ParseProfiles(text, name string) (cli, shared error) {
-	p := &profile{Options{Profile: name}}
+	p := &profile{options: Options{Profile: name}}
 	_, cli = p.parseCLI(text)
 	_, shared = p.parseShared(text)
 	return cli, shared

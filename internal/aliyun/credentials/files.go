@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
@@ -79,10 +80,15 @@ func (f *files) read() (texts [3]string, err error) {
 // readWord reads a file that holds one word: a key, a token.
 func readWord(path string) (string, error) {
 	text, err := readText(path)
-	if err == nil && strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' }) {
+	if err == nil && !isWord(text) {
 		return "", errors.New("holds more than one word")
 	}
 	return text, err
+}
+
+// isWord reports whether a text can be a key, a token or a role.
+func isWord(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' })
 }
 
 // readText reads a small file. Its errors tell neither path nor content: a secret
@@ -100,8 +106,11 @@ func readText(path string) (string, error) {
 	if err != nil {
 		return "", errors.New("cannot be read")
 	}
-	trimmed := strings.TrimSpace(string(text))
-	if trimmed == "" {
+	trimmed := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff")) // editors put a byte order mark there
+	switch {
+	case !utf8.ValidString(trimmed):
+		return "", errors.New("is not UTF-8")
+	case trimmed == "":
 		return "", errors.New("is empty")
 	}
 	return trimmed, nil

@@ -34,9 +34,10 @@ type Options struct {
 	Transport http.RoundTripper
 	// UserAgent names the program in requests.
 	UserAgent string
-	// STSEndpoint and MetadataEndpoint replace the addresses of STS and of the
-	// instance metadata, for tests.
-	STSEndpoint, MetadataEndpoint string
+	// STSEndpoint, if it is not empty, is the address of STS instead: https://host.
+	STSEndpoint string
+	// MetadataEndpoint replaces the address of the instance metadata, for tests.
+	MetadataEndpoint string
 }
 
 // Role is a RAM role to assume; an empty external id is not sent.

@@ -1,12 +1,14 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-
-	"gopkg.in/ini.v1"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
 
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
@@ -20,162 +22,217 @@ type profile struct{ options Options }
 func (p *profile) fetch(ctx context.Context, refused bool) (lease, error) {
 	from, err := p.read()
 	if err != nil {
-		return lease{}, fmt.Errorf("profile: %w", err)
+		return lease{}, err
 	}
 	return from.fetch(ctx, refused)
 }
 
-var errNoProfile = errors.New("there is none of this name")
-
-func (p *profile) read() (source, error) {
-	from, err := p.cli()
-	if !errors.Is(err, errNotExist) && !errors.Is(err, errNoProfile) {
-		return from, err
-	}
-	from, sharedErr := p.shared()
-	if errors.Is(sharedErr, errNotExist) {
-		return nil, err // the command line's configuration is the usual one
-	}
-	return from, sharedErr
+// found is the source that a profile names, and what to say of it.
+type found struct {
+	source
+	mode string // such as ChainableRamRoleArn on AK
+	sts  string // the address of STS, empty if it is not called
 }
 
-// cliProfile is a profile of ~/.aliyun/config.json.
-type cliProfile struct {
-	Name            string `json:"name"`
-	Mode            string `json:"mode"`
-	AccessKeyID     string `json:"access_key_id"`
-	AccessKeySecret string `json:"access_key_secret"`
-	SecurityToken   string `json:"sts_token"`
-	RoleARN         string `json:"ram_role_arn"`
-	SessionName     string `json:"ram_session_name"`
-	ExternalID      string `json:"external_id"`
-	STSRegion       string `json:"sts_region"`
-	STSVPC          bool   `json:"enable_vpc"`
-	ECSRole         string `json:"ram_role_name"`
-	SourceProfile   string `json:"source_profile"`
-	OIDCProviderARN string `json:"oidc_provider_arn"`
-	OIDCTokenFile   string `json:"oidc_token_file"`
-	CredentialsURI  string `json:"credentials_uri"`
+// Check reads what a source needs and asks nobody. It returns what the source is, in
+// words, empty if there is nothing to say beyond its name.
+func (o Options) Check() (string, error) {
+	if o.Source != "profile" {
+		return "", nil
+	}
+	f, err := (&profile{options: o}).read()
+	if err != nil || f.sts == "" {
+		return "mode " + f.mode, err
+	}
+	return "mode " + f.mode + ", by STS at " + strings.TrimPrefix(f.sts, "https://"), nil
 }
 
-func (p *profile) cli() (source, error) {
-	text, err := readText(p.options.CLIConfigFile)
+func (p *profile) read() (found, error) {
+	f, err := p.cli()
+	if errors.Is(err, errNotExist) || errors.Is(err, errNoProfile) {
+		// The command line's configuration is the usual one, so its error stays.
+		if shared, sharedErr := p.shared(); !errors.Is(sharedErr, errNotExist) {
+			f, err = shared, sharedErr
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("the command line's configuration %w", err)
+		return found{}, fmt.Errorf("profile: %w", err)
 	}
-	return p.parseCLI(text)
+	return f, nil
 }
 
-func (p *profile) parseCLI(text string) (source, error) {
-	var file struct {
-		Current  string       `json:"current"`
-		Profiles []cliProfile `json:"profiles"`
-	}
-	if json.Unmarshal([]byte(text), &file) != nil {
-		return nil, errors.New("the command line's configuration is not valid JSON")
-	}
-	name := p.options.Profile
-	if name == "" {
-		name = file.Current
-	}
-	// A chain of profiles can be no longer than there are profiles.
-	return p.resolve(file.Profiles, name, len(file.Profiles))
+// entry is a profile as both files can write it, without white space around values.
+type entry struct {
+	name, mode                        string
+	keyID, keySecret, token           string
+	role, session, external           string
+	stsRegion, stsEndpoint            string
+	stsVPC                            bool
+	ecsRole, source, uri              string
+	oidcProvider, oidcToken           string
+	keyPair, command, cloudSSO, oauth string // of modes that are not supported
+	bearer                            string
+	fieldNames                        map[string]string // of the file, where they are not the command line's
 }
 
-func (p *profile) resolve(profiles []cliProfile, name string, depth int) (source, error) {
-	for _, c := range profiles {
-		if c.Name != name {
-			continue
+// recognise names the mode of a profile without one, as the command line does.
+func (e *entry) recognise() string {
+	switch {
+	case e.mode != "":
+		known := slices.IndexFunc(modes(), func(mode string) bool { return strings.EqualFold(mode, e.mode) })
+		if known < 0 {
+			return e.mode
 		}
-		if c.Mode != "ChainableRamRoleArn" {
-			return p.direct(c)
+		return modes()[known]
+	case e.keyID != "" && e.keySecret != "" && e.token != "":
+		return "StsToken"
+	case e.keyID != "" && e.keySecret != "" && e.role != "":
+		return "RamRoleArn"
+	case e.keyID != "" && e.keySecret != "":
+		return "AK"
+	case e.keyPair != "":
+		return "RsaKeyPair"
+	case e.ecsRole != "":
+		return "EcsRamRole"
+	case e.command != "":
+		return "External"
+	case e.oidcProvider != "" && e.oidcToken != "":
+		return "OIDC"
+	case e.source != "":
+		return "ChainableRamRoleArn"
+	case e.uri != "":
+		return "CredentialsURI"
+	case e.cloudSSO != "":
+		return "CloudSSO"
+	case e.oauth != "":
+		return "OAuth"
+	case e.bearer != "":
+		return "BearerToken"
+	}
+	return ""
+}
+
+// modes are those that can be used.
+func modes() []string {
+	return []string{"AK", "StsToken", "RamRoleArn", "ChainableRamRoleArn", "EcsRamRole", "RamRoleArnWithRoleName", "OIDC", "CredentialsURI"}
+}
+
+// unsupported returns why a documented mode is not supported.
+func unsupported(mode string) string {
+	return map[string]string{
+		"cloudsso":    "CloudSSO is not supported: a person signs in with a browser, and the command line keeps the session",
+		"oauth":       "OAuth is not supported: a person signs in with a browser, and the command line keeps the session",
+		"external":    "External is not supported: the exporter starts no other program",
+		"rsakeypair":  "RsaKeyPair is not supported: Alibaba Cloud has deprecated it",
+		"bearertoken": "BearerToken is not supported: CAS takes access keys only",
+		"anonymous":   "Anonymous is not supported: CAS takes access keys only",
+	}[strings.ToLower(mode)]
+}
+
+// resolve returns the source of a profile; find returns the profile that a chain
+// starts from, and depth bounds the chain.
+func (p *profile) resolve(e *entry, find func(name string) *entry, depth int) (found, error) {
+	mode := e.recognise()
+	switch why := unsupported(mode); {
+	case why != "":
+		return found{}, errors.New("its mode " + why)
+	case mode == "":
+		return found{}, errors.New("it has no mode, and no fields that tell one")
+	case !slices.Contains(modes(), mode):
+		return found{}, errors.New("its mode is none of " + strings.Join(modes(), ", "))
+	}
+	if err := e.complete(mode); err != nil {
+		return found{}, err
+	}
+	if mode != "ChainableRamRoleArn" {
+		return p.direct(e, mode)
+	}
+	base := find(e.source)
+	switch {
+	case base == nil:
+		return found{}, errors.New("its source profile does not exist")
+	case depth == 0:
+		return found{}, errors.New("its chain of source profiles has no end")
+	}
+	from, err := p.resolve(base, find, depth-1)
+	if err != nil {
+		return found{}, err
+	}
+	return p.assume(from, e, mode+" on "+from.mode)
+}
+
+// complete checks that the fields of a mode are there, and look like what they are.
+func (e *entry) complete(mode string) error {
+	key := [][2]string{{"access_key_id", e.keyID}, {"access_key_secret", e.keySecret}}
+	role := [2]string{"ram_role_arn", e.role}
+	for _, field := range map[string][][2]string{
+		"AK": key, "StsToken": append(key, [2]string{"sts_token", e.token}), "RamRoleArn": append(key, role),
+		"ChainableRamRoleArn": {{"source_profile", e.source}, role}, "RamRoleArnWithRoleName": {role},
+		"OIDC":           {role, {"oidc_provider_arn", e.oidcProvider}, {"oidc_token_file", e.oidcToken}},
+		"CredentialsURI": {{"credentials_uri", e.uri}},
+	}[mode] {
+		name, value := field[0], field[1]
+		if other := e.fieldNames[name]; other != "" {
+			name = other
 		}
-		if depth == 0 {
-			return nil, errors.New("its chain of source profiles has no end")
-		}
-		from, err := p.resolve(profiles, c.SourceProfile, depth-1)
 		switch {
-		case errors.Is(err, errNoProfile):
-			return nil, errors.New("its source profile does not exist")
-		case err != nil:
-			return nil, err
+		case value == "":
+			return fmt.Errorf("its %s is empty", name)
+		case !strings.HasPrefix(name, "oidc_token_file") && name != "source_profile" && !isWord(value):
+			return fmt.Errorf("its %s holds more than one word", name)
 		}
-		return p.assume(from, c), nil
 	}
-	return nil, errNoProfile
+	return nil
 }
 
-func (p *profile) direct(c cliProfile) (source, error) {
+func (p *profile) direct(e *entry, mode string) (found, error) {
 	o := &p.options
-	switch c.Mode {
-	case "AK":
-		return static{rpc.NewCredentials(c.AccessKeyID, c.AccessKeySecret, "")}, nil
-	case "StsToken":
-		return static{rpc.NewCredentials(c.AccessKeyID, c.AccessKeySecret, c.SecurityToken)}, nil
+	key := found{source: static{rpc.NewCredentials(e.keyID, e.keySecret, e.token)}, mode: mode}
+	switch mode {
 	case "RamRoleArn":
-		return p.assume(static{rpc.NewCredentials(c.AccessKeyID, c.AccessKeySecret, c.SecurityToken)}, c), nil
+		return p.assume(key, e, mode)
 	case "EcsRamRole":
-		return o.metadata(c.ECSRole), nil
+		return found{source: o.metadata(e.ecsRole), mode: mode}, nil
+	case "RamRoleArnWithRoleName":
+		return p.assume(found{source: o.metadata(e.ecsRole)}, e, mode)
 	case "OIDC":
-		return oidc{o.web(), p.sts(c), c.RoleARN, c.OIDCProviderARN, c.OIDCTokenFile, p.session(c)}, nil
+		sts, err := p.sts(e)
+		return found{oidc{o.web(), sts, e.role, e.oidcProvider, e.oidcToken, p.session(e)}, mode, sts}, err
 	case "CredentialsURI":
-		return uri{o.web(), func() string { return c.CredentialsURI }}, nil
-	default:
-		return nil, errors.New("its mode is none of AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, CredentialsURI")
+		return found{source: uri{o.web(), func() string { return e.uri }}, mode: mode}, nil
+	case "AK": // a token is left over from another mode
+		key.source = static{rpc.NewCredentials(e.keyID, e.keySecret, "")}
 	}
+	return key, nil
 }
 
-func (p *profile) assume(from source, c cliProfile) source {
-	base := &Provider{base: p.options, source: from}
-	return p.options.assume(base, Role{c.RoleARN, c.ExternalID}, p.sts(c), p.session(c))
+func (p *profile) assume(from found, e *entry, mode string) (found, error) {
+	sts, err := p.sts(e)
+	base := &Provider{base: p.options, source: from.source}
+	return found{p.options.assume(base, Role{e.role, e.external}, sts, p.session(e)), mode, sts}, err
 }
 
-func (p *profile) sts(c cliProfile) string {
-	if c.STSRegion == "" {
-		return p.options.sts(p.options.STSRegion, p.options.STSVPC || c.STSVPC)
+// sts returns the address of STS for a profile. A region is a part of a host's name:
+// with a slash in it the key or the OIDC token would go to another host.
+func (p *profile) sts(e *entry) (string, error) {
+	if e.stsEndpoint != "" {
+		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(e.stsEndpoint, "https://"), "http://"), "/")
+		name, _, err := net.SplitHostPort(host)
+		if err != nil {
+			name = host
+		}
+		if !regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$`).MatchString(host) {
+			return "", errors.New("its sts_endpoint is not a host such as sts.cn-hangzhou.aliyuncs.com")
+		}
+		if ip := net.ParseIP(name); ip != nil && ip.IsLoopback() && strings.HasPrefix(e.stsEndpoint, "http://") {
+			return "http://" + host, nil
+		}
+		return "https://" + host, nil // as the command line, whatever the scheme
 	}
-	return p.options.sts(c.STSRegion, p.options.STSVPC || c.STSVPC)
+	if !regexp.MustCompile(`^[a-z0-9-]*$`).MatchString(e.stsRegion) {
+		return "", errors.New("its sts_region is not a region such as cn-hangzhou")
+	}
+	return p.options.sts(cmp.Or(e.stsRegion, p.options.STSRegion), p.options.STSVPC || e.stsVPC), nil
 }
 
-func (p *profile) session(c cliProfile) string {
-	if c.SessionName == "" {
-		return p.options.SessionName
-	}
-	return c.SessionName
-}
-
-// shared reads the INI file that the SDKs share.
-func (p *profile) shared() (source, error) {
-	text, err := readText(p.options.CredentialsFile)
-	if err != nil {
-		return nil, fmt.Errorf("the credentials file %w", err)
-	}
-	return p.parseShared(text)
-}
-
-func (p *profile) parseShared(text string) (source, error) {
-	file, err := ini.Load([]byte(text))
-	if err != nil {
-		return nil, errors.New("the credentials file is not valid INI")
-	}
-	name := p.options.Profile
-	if name == "" {
-		name = "default"
-	}
-	section, err := file.GetSection(name)
-	if err != nil {
-		return nil, errNoProfile
-	}
-	value := func(key string) string { return section.Key(key).String() }
-	mode, ok := map[string]string{
-		"access_key": "AK", "sts": "StsToken", "ram_role_arn": "RamRoleArn", "ecs_ram_role": "EcsRamRole", "oidc_role_arn": "OIDC",
-	}[value("type")]
-	if !ok {
-		return nil, errors.New("its type is none of access_key, sts, ram_role_arn, ecs_ram_role, oidc_role_arn")
-	}
-	return p.direct(cliProfile{
-		Mode: mode, AccessKeyID: value("access_key_id"), AccessKeySecret: value("access_key_secret"),
-		SecurityToken: value("security_token"), RoleARN: value("role_arn"), SessionName: value("role_session_name"),
-		ECSRole: value("role_name"), OIDCProviderARN: value("oidc_provider_arn"), OIDCTokenFile: value("oidc_token_file_path"),
-	})
-}
+func (p *profile) session(e *entry) string { return cmp.Or(e.session, p.options.SessionName) }

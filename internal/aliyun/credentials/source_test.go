@@ -131,6 +131,11 @@ func TestFile(t *testing.T) {
 			w.is("STS." + key)
 		}
 	})
+	inBubble("a byte order mark", func(w *world, o credentials.Options) {
+		write(w.T, o.AccessKeyIDFile, "\ufeffLTAIbase\r\n")
+		w.p = provider(w.T, o)
+		w.is("LTAIbase")
+	})
 	inBubble("half a new key is not used", func(w *world, o credentials.Options) {
 		w.p = provider(w.T, o)
 		w.is("LTAIbase")
@@ -167,13 +172,14 @@ func TestFile(t *testing.T) {
 		w.is("LTAIbase")
 	})
 	for name, test := range map[string]struct{ id, secret, want string }{
-		"missing":    {"", "x", "access key id file: does not exist"},
-		"empty":      {"x", " \n", "access key secret file: is empty"},
-		"two lines":  {"CANARY\nCANARY", "x", "access key id file: holds more than one word"},
-		"JSON":       {"x", `{"secret": "CANARY"}`, "access key secret file: holds more than one word"},
-		"a BOM":      {"\ufeffCANARY", "x", "access key id file: holds more than one word"},
-		"no text":    {"x", "CANARY\x00", "access key secret file: holds more than one word"},
-		"many words": {"x", strings.Repeat("CANARY ", 1<<20), "access key secret file: holds more than one word"},
+		"missing":      {"", "x", "access key id file: does not exist"},
+		"empty":        {"x", " \n", "access key secret file: is empty"},
+		"two lines":    {"CANARY\nCANARY", "x", "access key id file: holds more than one word"},
+		"JSON":         {"x", `{"secret": "CANARY"}`, "access key secret file: holds more than one word"},
+		"UTF-16":       {"\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00", "x", "access key id file: is not UTF-8"},
+		"a BOM inside": {"CAN\ufeffARY", "x", "access key id file: holds more than one word"},
+		"no text":      {"x", "CANARY\x00", "access key secret file: holds more than one word"},
+		"many words":   {"x", strings.Repeat("CANARY ", 1<<20), "access key secret file: holds more than one word"},
 	} {
 		inBubble(name, func(w *world, o credentials.Options) {
 			write(w.T, o.AccessKeySecretFile, test.secret)
