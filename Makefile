@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean e2e stack
+.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean attack e2e stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ chart: ## test the Helm chart
 
 e2e: ## run the program with Prometheus, Alertmanager and a webhook
 	.ci/e2e.sh
+
+attack: ## let clients do their worst to the HTTP side, for docs/reliability.md: three minutes
+	go test -tags attack -run '^TestAttack' -count=1 -v ./internal/e2e
 
 stack: ## try the demo with Prometheus and Alertmanager, until a key is pressed
 	@.ci/stack.sh

@@ -12,6 +12,8 @@ import (
 const (
 	// maxConnections are open at once.
 	maxConnections = 512
+	// least is how long a connection waits for its client before it gives way to another.
+	least = time.Second
 	// patience is how long a client may take to read a piece of an answer.
 	patience = 5 * time.Second
 	// piece is how much a client must read in that time.
@@ -43,23 +45,23 @@ type listener struct {
 	all *connections
 }
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. Where no client has had its second, the new one waits.
 func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
 	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if c := l.all.admit(conn); c != nil {
+		c, wait := l.all.admit(conn)
+		if c != nil {
 			return c, nil
 		}
-		_ = conn.Close()
+		time.Sleep(wait)
 	}
 }
 
-// admit adds a connection. It returns nil where there are too many and every client
-// waits for us.
-func (s *connections) admit(conn net.Conn) *connection {
+// admit adds a connection, or returns when to try it again.
+func (s *connections) admit(conn net.Conn) (c *connection, again time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.open) >= maxConnections {
@@ -69,15 +71,15 @@ func (s *connections) admit(conn net.Conn) *connection {
 				last = c
 			}
 		}
-		if last == nil {
-			return nil
+		if last == nil || time.Since(last.waiting) < least {
+			return nil, least / 20
 		}
 		delete(s.open, last)
 		_ = last.Conn.Close()
 	}
-	c := &connection{Conn: conn, all: s, waiting: time.Now()}
+	c = &connection{Conn: conn, all: s, waiting: time.Now()}
 	s.open[c] = struct{}{}
-	return c
+	return c, 0
 }
 
 // Close implements net.Conn.

@@ -26,6 +26,7 @@ func BenchmarkServe(b *testing.B) {
 	for _, series := range []int{1000, 10_000, 100_000} {
 		// A place has a series for each status, and one for the oldest worker.
 		f, poller, _ := newExporter(b, series/10)
+		f.Freshness(0)
 		if !poller.Poll(b.Context()) {
 			b.Fatal("the poll failed")
 		}
