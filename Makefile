@@ -51,7 +51,7 @@ dashboards: ## test the dashboards in a real Prometheus
 	.ci/dashboards.sh
 
 chart: ## test the Helm chart
-	.ci/chart.sh
+	.ci/test.sh chart
 
 e2e: ## run the program with Prometheus, Alertmanager and a webhook
 	.ci/e2e.sh
@@ -71,7 +71,7 @@ fmt: ## format the code
 check: lint quick ## what a commit must pass
 
 fuzz: ## fuzz each target for FUZZTIME (10s)
-	.ci/fuzz.sh
+	FUZZTIME=$${FUZZTIME:-10s} .ci/test.sh fuzz
 
 soak: ## repeat the main property under the race detector for SOAK (30m)
 	SOAK=$${SOAK:-30m} go test -race -run '^TestSoak$$' -timeout 0 -v ./collector
@@ -80,7 +80,8 @@ scale: ## simulate up to 1,000 accounts of 100 jobs, for docs/scaling.md
 	SCALE=1 go test -run '^TestScale$$' -timeout 0 -v ./collector
 
 screenshots: ## take the pictures of the start page again
-	SCREENSHOTS=$(CURDIR)/docs/screenshots .ci/browser.sh
+	SCREENSHOTS=$(CURDIR)/docs/screenshots .ci/test.sh browser
+	pngquant --force --ext .png --speed 1 --strip docs/screenshots/*.png
 
 bench: ## measure against the baselines and print the tables of docs/performance.md: an hour
 	cd bench && go run .

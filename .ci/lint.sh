@@ -7,5 +7,4 @@ lint=$(.ci/tools.sh golangci-lint)/golangci-lint
 "$lint" fmt --diff
 "$lint" run
 go mod tidy -diff
-(cd bench && "$lint" fmt --diff && "$lint" run && go mod tidy -diff)
 echo "lint: clean"

@@ -1,9 +1,11 @@
 // Package compose_test loads the compose file as docker compose does. It is a
-// module of its own: the loader would be a large dependency of an exporter.
+// module of its own: the loader would be a large dependency of an exporter. promtool
+// must be in the PATH. No engine starts the services, and no Grafana reads its files.
 package compose_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -50,6 +52,20 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestPrometheus lets promtool check the configuration, beside the rules that it names.
+func TestPrometheus(t *testing.T) {
+	dir := t.TempDir()
+	for name, source := range map[string]string{"prometheus.yml": "prometheus.yml", "rules.yml": "../prometheus/rules.yml"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(read(t, source)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "promtool", "check", "config", "--lint=all", "--lint-fatal", filepath.Join(dir, "prometheus.yml"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func TestExporter(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 // set, pictures go to that folder.
 func TestPagesInBrowser(t *testing.T) {
 	if os.Getenv("CHROMIUM") == "" {
-		t.Skip("set CHROMIUM to its path, as .ci/browser.sh does")
+		t.Skip("set CHROMIUM to its path, as `.ci/test.sh browser` does")
 	}
 	b := openBrowser(t)
 	light, dark, phone := view{"light", "light", 1200, 900}, view{"dark", "dark", 1200, 900}, view{"phone", "light", 390, 844}
