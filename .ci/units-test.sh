@@ -56,7 +56,27 @@ kept "output cut in the last line"
 status 143 fake "cat $tmp/node/*.prom; kill \$PPID"
 kept "a signal"
 mkdir "$tmp/full"
-mount -t tmpfs -o size=8k none "$tmp/full"
+mount -t tmpfs -o size=8k,mode=755 none "$tmp/full"
 status 1 publish "$tmp/full" --demo
 [ -z "$(ls -A "$tmp/full")" ] || fail "a full disk has $(ls -A "$tmp/full")"
+# Nobody else decides where the file goes.
+foreign() {
+  rm -f "$tmp/foreign"/*.prom
+  status 1 publish "$1" --demo
+  grep -q 'nobody else may write' "$tmp/log" || fail "it is not said why nothing was published into $2"
+  [ -z "$(ls -A "$tmp/foreign")" ] || fail "it was published into $2"
+}
+mkdir "$tmp/foreign"
+ln -s foreign "$tmp/link"
+chown nobody "$tmp/foreign"
+foreign "$tmp/foreign" "a directory of another user"
+foreign "$tmp/link" "a directory of another user, by a link"
+chown root "$tmp/foreign"
+chmod 0775 "$tmp/foreign"
+foreign "$tmp/foreign" "a directory that a group can write to"
+chmod 0757 "$tmp/foreign"
+foreign "$tmp/foreign" "a directory that everybody can write to"
+chmod 0755 "$tmp/foreign"
+status 0 publish "$tmp/link" --demo
+
 echo "units: verified; textfile mode publishes whole polls only"
