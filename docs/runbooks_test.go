@@ -52,7 +52,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	}
 	s, err := server.New(server.Options{
 		Gatherer: prometheus.NewRegistry(), Ready: func() bool { return true }, Status: func() server.Status { return server.Status{} },
-		Runbooks: docs.Runbooks, Logger: slog.New(slog.DiscardHandler),
+		TelemetryPath: "/metrics", Runbooks: docs.Runbooks, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
