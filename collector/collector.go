@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"context"
 	"io"
 	"slices"
 	"strconv"
@@ -9,115 +8,86 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"aliyun_cas_exporter/collector/schedule"
 )
 
-// turns bound how many accounts are polled side by side: most of a poll is waiting
-// for the account's own limiter, so that it takes many to keep a core busy. An
-// account most of whose last poll failed slowly, as when its API does not answer,
-// waits for others like it: it delays no sound one.
-type turns struct{ sound, ailing chan struct{} }
-
-func newTurns() *turns { return &turns{make(chan struct{}, 128), make(chan struct{}, 16)} }
-
-// Fleet is the accounts of a process: their polls, and a prometheus.Collector of
-// what they saw. A scrape reads memory only.
-type Fleet struct {
-	pollers         []*Poller
+// Collector is a prometheus.Collector of what is known of the accounts.
+type Collector struct {
+	accounts        []shown
 	families        []family
 	accountFamilies []accountFamily
 	spare           sync.Pool // of *exposition
-	asOf            time.Time // what is shown is as old as it was then; zero: as it is
+	asOf            time.Time // compute ages as of this time; zero means now
 }
 
-// NewFleet returns a Fleet of at least one Poller.
-func NewFleet(pollers ...*Poller) *Fleet {
-	return &Fleet{pollers: pollers, families: families(), accountFamilies: accountFamilies()}
+// shown is an account with its families' heads.
+type shown struct {
+	*schedule.Account
+	table *table
 }
 
-// Run polls all accounts until ctx ends, their starts spread over a tenth of the
-// interval.
-func (f *Fleet) Run(ctx context.Context) {
-	turns := newTurns()
-	var all sync.WaitGroup
-	for i, p := range f.pollers {
-		stagger := p.options.PollInterval / 10 * time.Duration(i) / time.Duration(len(f.pollers))
-		all.Go(func() { p.run(ctx, stagger, turns) })
+// New returns a Collector of at least one account.
+func New(accounts schedule.Accounts) *Collector {
+	c := &Collector{families: families(), accountFamilies: accountFamilies()}
+	for _, a := range accounts {
+		c.accounts = append(c.accounts, shown{a, newTable(a.Name)})
 	}
-	all.Wait()
+	return c
 }
 
-// Poll reads every job of every account once, however long it takes, and reports
-// whether all of it succeeded. All that it read is shown from then on. It must not
-// be called beside Run or a scrape.
-func (f *Fleet) Poll(ctx context.Context) bool {
-	f.asOf = time.Now()
-	turn := newTurns().sound
-	ok := make([]bool, len(f.pollers))
-	var all sync.WaitGroup
-	for i, p := range f.pollers {
-		all.Go(func() {
-			turn <- struct{}{}
-			ok[i] = p.runCycle(ctx, true)
-			<-turn
-		})
-	}
-	all.Wait()
-	return !slices.Contains(ok, false)
-}
-
-// Ready reports whether the first cycle of every account has ended.
-func (f *Fleet) Ready() bool {
-	return !slices.ContainsFunc(f.pollers, func(p *Poller) bool { return !p.account.Load().polled })
-}
+// AsOf makes all ages those of a moment: for a poll that takes longer than data may be
+// old. It must not be called beside a scrape.
+func (c *Collector) AsOf(at time.Time) { c.asOf = at }
 
 // Describe implements prometheus.Collector.
-func (f *Fleet) Describe(ch chan<- *prometheus.Desc) {
-	t := f.pollers[0].table
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	t := c.accounts[0].table
 	for _, h := range slices.Concat(t.families, t.accountFamilies) {
 		ch <- h.desc
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (f *Fleet) Collect(ch chan<- prometheus.Metric) { f.expose(&exposition{metrics: ch}) }
+func (c *Collector) Collect(ch chan<- prometheus.Metric) { c.expose(&exposition{metrics: ch}) }
 
 // WriteText writes what Collect collects in the classic text format, or as
 // OpenMetrics without the line that ends it.
-func (f *Fleet) WriteText(w io.Writer, openMetrics bool) error {
-	e, ok := f.spare.Get().(*exposition)
+func (c *Collector) WriteText(w io.Writer, openMetrics bool) error {
+	e, ok := c.spare.Get().(*exposition)
 	if !ok {
 		e = &exposition{}
 	}
 	e.to, e.openMetrics, e.err = w, openMetrics, nil
-	f.expose(e)
+	c.expose(e)
 	e.flush()
 	e.to = nil
-	f.spare.Put(e)
+	c.spare.Put(e)
 	return e.err
 }
 
 // expose hands every sample to an exposition.
-func (f *Fleet) expose(e *exposition) {
+func (c *Collector) expose(e *exposition) {
 	now := time.Now()
-	if !f.asOf.IsZero() {
-		now = f.asOf
+	if !c.asOf.IsZero() {
+		now = c.asOf
 	}
-	e.look(f.pollers, now)
+	e.look(c.accounts, now)
 	defer e.forget()
-	for i, family := range f.families {
+	for i, family := range c.families {
 		e.begun = false
 		for n := range e.scenes {
 			s := &e.scenes[n]
 			e.head = &s.table.families[i]
 			for _, v := range s.views {
-				if v.shows(family.class, s.now, s.options.MaxStaleness) {
-					e.fixed = append(append(e.fixed[:0], s.table.fixed...), v.label)
+				if v.Shows(family.class, s.now, s.MaxStaleness) {
+					e.fixed = append(append(e.fixed[:0], s.table.fixed...), v.Label)
 					family.samples(v, e)
 				}
 			}
 		}
 	}
-	for i, family := range f.accountFamilies {
+	for i, family := range c.accountFamilies {
 		e.begun = false
 		for n := range e.scenes {
 			s := &e.scenes[n]

@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,11 +13,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-func discovering(s *settings) { s.poller.Discovery = &collector.Discovery{} }
+func discovering(s *settings) { s.account.Discovery = &schedule.Discovery{} }
 
 // history is an account that lives while it is watched. A trace is a change that
 // shows in a job's record, a silent one does not.
@@ -56,7 +57,7 @@ func newHistory(t *testing.T, rt *rapid.T) *history {
 	h.rig = newRig(t, sim, func(s *settings) {
 		discovering(s)
 		s.RequestsPerSecond = 1000
-		s.poller.ResyncInterval = 10 * time.Minute
+		s.account.ResyncInterval = 10 * time.Minute
 	})
 	for range rapid.IntRange(0, 6).Draw(rt, "jobs") {
 		h.create(rapid.SampledFrom([]string{"success", "error", "processing"}).Draw(rt, "status"))
@@ -227,8 +228,8 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// TestListingIsKnownBeforeTheCycleEnds looks at discovery_up while the jobs are read.
-func TestListingIsKnownBeforeTheCycleEnds(t *testing.T) {
+// TestListingIsKnownBeforeTheRoundEnds looks at discovery_up while the jobs are read.
+func TestListingIsKnownBeforeTheRoundEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(1))
@@ -282,56 +283,51 @@ func TestIdleCostIsTheListing(t *testing.T) {
 	})
 }
 
-// TestTenThousandJobs has more to read than the rate allows: that is said in
-// numbers, what moves is read in every cycle before all else, and what is at rest
-// is read in turn, none twice before all.
+// TestTenThousandJobs has more to read than the rate allows: that is said in numbers,
+// what moves is read first and at nearly every tick, and what is at rest is read in
+// order, none twice before all.
 func TestTenThousandJobs(t *testing.T) {
 	large(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		past := time.Now().Add(-time.Hour)
-		for id := range int64(10_000) {
-			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: past}, crowd(1))
-		}
+		jobs(sim, 10_000, "success")
 		moving := map[int64]bool{17: true, 5000: true, 9999: true}
 		for id := range moving {
 			sim.UpdateJob(id, func(j *simulator.Job) { j.Status = "processing" })
 		}
-		var read []int64 // in this cycle
+		var order []int64
+		reads := map[int64][]time.Time{}
 		sim.OnCall(func(call simulator.Call) {
 			if call.Action == "ListWorkerResource" {
-				read = append(read, call.JobID)
+				order = append(order, call.JobID)
+				reads[call.JobID] = append(reads[call.JobID], time.Now())
 			}
 		})
-		r := newRig(t, sim, func(s *settings) {
-			discovering(s)
-			s.Concurrency = 1 // so that the order of calls is the order of starts
-		})
-		before := map[int64]bool{}
-		for cycle := range 4 {
-			read = nil
-			start := time.Now()
-			r.Poll(t.Context())
-			if took := time.Since(start); took > 75*time.Second {
-				t.Errorf("cycle %d took %v, want about the interval of a minute", cycle, took)
-			}
-			time.Sleep(time.Minute)
-			if len(read) < 3+20 {
-				t.Fatalf("cycle %d: %d jobs were read, want a share of those at rest too", cycle, len(read))
-			}
-			for i, id := range read {
-				if moving[id] != (i < 3) {
-					t.Errorf("cycle %d: job %d was number %d", cycle, id, i)
-				}
-				if !moving[id] && before[id] {
-					t.Errorf("cycle %d: job %d was read again before the others", cycle, id)
-				}
-				before[id] = true
+		r := newRig(t, sim, discovering)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		schedule.Accounts{r.Account}.Run(ctx)
+		for id := range moving {
+			if !slices.Contains(order[:8], id) { // as many are polled at once
+				t.Errorf("job %d, which moves, is not among the first: %v", id, order[:8])
 			}
 		}
-		if log := r.log.String(); !strings.Contains(log, "level=WARN msg=\"the watched jobs cannot be read within the poll interval at the configured rate\" jobs=10000 requests_per_cycle=") ||
-			!strings.Contains(log, "allowed_per_cycle=240") {
-			t.Errorf("no warning with the numbers:\n%s", log)
+		gap := time.Duration(0)
+		for id, at := range reads {
+			if !moving[id] && len(at) > 1 {
+				t.Errorf("job %d was read again before the others", id)
+			}
+			for i := range len(at) - 1 {
+				gap = max(gap, at[i+1].Sub(at[i]))
+			}
+		}
+		t.Logf("%d jobs were read in half an hour; those that move within %v", len(reads), gap)
+		if gap > 3*time.Minute || len(reads) < 1500 {
+			t.Errorf("%d jobs were read in half an hour, those that move within %v", len(reads), gap)
+		}
+		if log := r.log.String(); !strings.Contains(log, "level=WARN msg=\"the watched jobs cannot be read within the poll interval at the configured rate\" jobs=10000 requests_per_interval=") ||
+			!strings.Contains(log, "allowed_per_interval=300") {
+			t.Error("no warning with the numbers")
 		}
 		expected := 0.0
 		for _, value := range r.values(t, "poll_expected_api_requests") {
@@ -339,15 +335,15 @@ func TestTenThousandJobs(t *testing.T) {
 			expected += n
 		}
 		if rate := r.value(t, "api_rate_limit_requests_per_second"); rate != "5" || expected < 500 || expected > 700 {
-			t.Errorf("%v calls are expected a cycle at %s/s, want 200 of the listing and 10,000 of each kind spread over 54 cycles", expected, rate)
+			t.Errorf("%v calls are expected an interval at %s/s, want 200 of the listing and 10,000 of each kind spread over 54 intervals", expected, rate)
 		}
 	})
 }
 
-// TestBudgetLeavesTheEndOfTheInterval needs 5.7 calls a cycle, which a cycle has time
-// for at one rate, and at the other would have if it worked all of its interval.
-func TestBudgetLeavesTheEndOfTheInterval(t *testing.T) {
-	for rate, enough := range map[float64]bool{0.12: true, 0.1: false} {
+// TestCostIsSaidBeforeTheFirstRead needs 5.7 calls an interval, more than one of the rates
+// allows.
+func TestCostIsSaidBeforeTheFirstRead(t *testing.T) {
+	for rate, enough := range map[float64]bool{0.1: true, 0.09: false} {
 		synctest.Test(t, func(t *testing.T) {
 			sim := finishedJobs(100, func() []simulator.Worker { return crowd(1) })
 			r := newRig(t, sim, func(s *settings) {
@@ -358,7 +354,7 @@ func TestBudgetLeavesTheEndOfTheInterval(t *testing.T) {
 			if warned := strings.Contains(r.log.String(), "cannot be read within the poll interval"); warned == enough {
 				t.Errorf("at %v calls/s: warned is %v\n%s", rate, warned, r.log)
 			}
-			if before, _, _ := strings.Cut(r.log.String(), "job is read"); !strings.Contains(before, "requests_per_cycle=") {
+			if before, _, _ := strings.Cut(r.log.String(), "job read"); !strings.Contains(before, "requests_per_interval=") {
 				t.Errorf("at %v calls/s: jobs were read before their cost was said\n%s", rate, r.log)
 			}
 		})
@@ -379,7 +375,7 @@ func TestFilteredReadsCountAWorkerOnce(t *testing.T) {
 			}
 		})
 		r := newRig(t, sim, func(s *settings) {
-			s.poller.JobIDs, s.poller.Products, s.poller.Statuses = []int64{8888}, []string{"DDOS", "DDoS"}, []string{"processing", "error"}
+			s.account.JobIDs, s.account.Products, s.account.Statuses = []int64{8888}, []string{"DDOS", "DDoS"}, []string{"processing", "error"}
 		})
 		if !r.Poll(t.Context()) {
 			t.Fatalf("poll failed: %s", r.log)
@@ -392,9 +388,9 @@ func TestFilteredReadsCountAWorkerOnce(t *testing.T) {
 	})
 }
 
-// TestContextThatFailsIsNotAskedForAtEveryPoll counts the calls for certificates
+// TestDetailsThatFailAreNotAskedForAtEveryPoll counts the calls for certificates
 // that cannot be read, of jobs that are otherwise at rest.
-func TestContextThatFailsIsNotAskedForAtEveryPoll(t *testing.T) {
+func TestDetailsThatFailAreNotAskedForAtEveryPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		for id := range int64(10) {
@@ -406,13 +402,13 @@ func TestContextThatFailsIsNotAskedForAtEveryPoll(t *testing.T) {
 		r := newRig(t, sim, discovering)
 		for range 10 {
 			if !r.Poll(t.Context()) || slices.Contains(r.values(t, "deployment_job_up"), "0") {
-				t.Fatalf("what is only context failed the poll: up is %v\n%s", r.values(t, "deployment_job_up"), r.log)
+				t.Fatalf("what are only details failed the poll: up is %v\n%s", r.values(t, "deployment_job_up"), r.log)
 			}
 			time.Sleep(time.Minute)
 		}
-		// Once at first, then every 2.5 minutes, which is every third cycle.
+		// Once at first, then every 2.5 minutes, which is every third tick.
 		if got := sim.Calls()["ListDeploymentJobCert"]; got != 40 {
-			t.Errorf("%d calls in ten cycles of ten jobs, want 40", got)
+			t.Errorf("%d calls in ten ticks of ten jobs, want 40", got)
 		}
 	})
 }
@@ -427,7 +423,7 @@ func TestConfiguredJobsAreConfirmedInTurn(t *testing.T) {
 			ids = append(ids, id+1)
 			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: time.Now().Add(-time.Hour)}, crowd(1))
 		}
-		r := newRig(t, sim, func(s *settings) { s.poller.JobIDs, s.RequestsPerSecond = ids, 0.25 })
+		r := newRig(t, sim, func(s *settings) { s.account.JobIDs, s.RequestsPerSecond = ids, 0.25 })
 		for range 20 {
 			r.Poll(t.Context())
 			time.Sleep(15 * time.Second)

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"aliyun_cas_exporter/collector/schedule"
 )
 
 // flushAt is how much text an exposition gathers before it writes.
 const flushAt = 32 << 10
 
-// exposition receives the samples of a Fleet, family by family. It writes them as
+// exposition receives the samples of a Collector, family by family. It writes them as
 // text without making metrics first: held between scrapes, they take six
 // times the memory of what they show; made at each scrape, most
 // of its time. For all other formats it makes them.
@@ -32,15 +34,12 @@ type exposition struct {
 }
 
 // look takes one view of each account and job, as old as it is now.
-func (e *exposition) look(pollers []*Poller, now time.Time) {
-	e.scenes = slices.Grow(e.scenes[:0], len(pollers))[:len(pollers)]
-	for n, p := range pollers {
-		s, jobs := &e.scenes[n], *p.jobs.Load()
-		s.Poller, s.account, s.now = p, *p.account.Load(), now
-		s.views = slices.Grow(s.views[:0], len(jobs))
-		for _, j := range jobs {
-			s.views = append(s.views, j.view.Load())
-		}
+func (e *exposition) look(accounts []shown, now time.Time) {
+	e.scenes = slices.Grow(e.scenes[:0], len(accounts))[:len(accounts)]
+	for n, a := range accounts {
+		s := &e.scenes[n]
+		s.Account, s.table, s.round, s.expected, s.now = a.Account, a.table, a.Round(), a.Expected(), now
+		s.views = a.Views(s.views[:0])
 	}
 }
 
@@ -48,7 +47,7 @@ func (e *exposition) look(pollers []*Poller, now time.Time) {
 func (e *exposition) forget() {
 	for n := range e.scenes {
 		clear(e.scenes[n].views)
-		e.scenes[n].account = account{}
+		e.scenes[n].round, e.scenes[n].expected = schedule.Round{}, nil
 	}
 }
 

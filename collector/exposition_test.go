@@ -24,12 +24,12 @@ func TestScrapesAndPollsWaitForNoOther(t *testing.T) {
 		})
 		r.Poll(t.Context())
 		var before strings.Builder
-		if err := r.fleet.WriteText(&before, false); err != nil {
+		if err := r.facts.WriteText(&before, false); err != nil {
 			t.Fatal(err)
 		}
 
 		client, server := io.Pipe()
-		go func() { _ = server.CloseWithError(r.fleet.WriteText(server, false)) }()
+		go func() { _ = server.CloseWithError(r.facts.WriteText(server, false)) }()
 		synctest.Wait() // nobody reads
 		r.sim.DeleteJob(240_299)
 		time.Sleep(time.Minute)

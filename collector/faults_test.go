@@ -190,7 +190,7 @@ func meet(t *testing.T, name string, want outcome) {
 	t.Helper()
 	sim := simulator.New(simulator.Options{})
 	sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(120))
-	r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{8888} })
+	r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{8888} })
 	if !r.Poll(t.Context()) {
 		t.Fatalf("%s: the poll before the fault failed", name)
 	}
@@ -248,7 +248,7 @@ func TestConnectionFaults(t *testing.T) {
 		"old TLS": old.URL, "unknown host": "https://cas.invalid",
 	} {
 		r := newRig(t, simulator.New(simulator.Options{}), func(s *settings) {
-			s.Endpoint, s.Transport, s.MaxAttempts, s.poller.JobIDs = endpoint, rpc.NewTransport(1, nil), 1, []int64{8888}
+			s.Endpoint, s.Transport, s.MaxAttempts, s.account.JobIDs = endpoint, rpc.NewTransport(1, nil), 1, []int64{8888}
 		})
 		if r.Poll(t.Context()) {
 			t.Errorf("%s: the poll succeeded", name)

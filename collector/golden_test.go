@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/docsync"
 	"aliyun_cas_exporter/internal/simulator"
 )
@@ -54,8 +55,8 @@ func goldens() map[string]struct {
 		t.Helper()
 		r.Poll(t.Context())
 	}
-	discover := func(s *settings) { s.poller.Discovery = &collector.Discovery{} }
-	configured := func(s *settings) { s.poller.JobIDs = []int64{8888, 8889} }
+	discover := func(s *settings) { s.account.Discovery = &schedule.Discovery{} }
+	configured := func(s *settings) { s.account.JobIDs = []int64{8888, 8889} }
 	return map[string]struct {
 		settings func(*settings)
 		play     func(t *testing.T, r *rig)
@@ -64,10 +65,10 @@ func goldens() map[string]struct {
 		"typical":               {discover, poll},
 		"configured only":       {configured, poll},
 		"named account": {func(s *settings) {
-			s.poller.Account, s.poller.AccountID, s.poller.Discovery = "prod", "1000000000000001", &collector.Discovery{}
+			s.account.Name, s.account.AccountID, s.account.Discovery = "prod", "1000000000000001", &schedule.Discovery{}
 		}, poll},
 		"filtered": {func(s *settings) {
-			s.poller.Discovery, s.poller.Statuses, s.poller.Products = &collector.Discovery{}, []string{"error", "rollback_error"}, []string{"slb", "CDN"}
+			s.account.Discovery, s.account.Statuses, s.account.Products = &schedule.Discovery{}, []string{"error", "rollback_error"}, []string{"slb", "CDN"}
 		}, poll},
 		"empty": {discover, func(t *testing.T, r *rig) {
 			t.Helper()
@@ -150,7 +151,7 @@ func facts(exposition string) string {
 func TestDocumentsNameEveryFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, account(), func(s *settings) {
-			s.poller.Account, s.poller.AccountID, s.poller.Discovery = "prod", "1", &collector.Discovery{}
+			s.account.Name, s.account.AccountID, s.account.Discovery = "prod", "1", &schedule.Discovery{}
 		})
 		collector.RegisterProcess(r.registry, 0, 1, true)
 		r.Poll(t.Context())

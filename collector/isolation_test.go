@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -33,7 +33,7 @@ func total(calls map[string]int) (sum int) {
 // TestIsolation lets one thing go wrong and looks at everything else.
 func TestIsolation(t *testing.T) {
 	for name, play := range map[string]func(t *testing.T, sim *simulator.Simulator){
-		"the context of one job asks for a long wait": func(t *testing.T, sim *simulator.Simulator) {
+		"the details of one job ask for a long wait": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			ids := jobs(sim, 2, "processing")
 			sim.InjectHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -41,7 +41,7 @@ func TestIsolation(t *testing.T) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				_, _ = w.Write([]byte(`{"Code":"ServiceUnavailable"}`))
 			}), simulator.Match{Action: "DescribeDeploymentJobStatus", JobID: 1})
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = ids })
 			start := time.Now()
 			if !r.Poll(t.Context()) || time.Since(start) > time.Minute || len(r.values(t, "deployment_job_workers")) != 2 {
 				t.Errorf("the cycle took %v, %d jobs are read", time.Since(start), len(r.values(t, "deployment_job_workers")))
@@ -52,7 +52,7 @@ func TestIsolation(t *testing.T) {
 			jobs(sim, 250, "processing")
 			r := newRig(t, sim, func(s *settings) {
 				discovering(s)
-				s.RequestsPerSecond, s.poller.PageSize = 1, 1
+				s.RequestsPerSecond, s.account.PageSize = 1, 1
 			})
 			for range 3 {
 				r.Poll(t.Context())
@@ -67,7 +67,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("forbidden", simulator.Match{Action: "DescribeDeploymentJob", JobID: 30}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = ids })
 			r.Poll(t.Context())
 			if got := len(r.values(t, "deployment_job_info")); got != 29 {
 				t.Errorf("%d jobs have their info, want the 29 others", got)
@@ -79,7 +79,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("forbidden", simulator.Match{Action: "DescribeDeploymentJob"}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = ids })
 			if !r.Poll(t.Context()) || sim.Calls()["DescribeDeploymentJob"] > 6 {
 				t.Errorf("%v calls, want a few and not one a job", sim.Calls())
 			}
@@ -90,7 +90,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("throttle-long-hint", simulator.Match{}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs, s.MaxAttempts = ids, 1 })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs, s.MaxAttempts = ids, 1 })
 			r.Poll(t.Context())
 			if got := total(sim.Calls()); got > 10 {
 				t.Errorf("%d calls although the API asked for a pause", got)
@@ -102,7 +102,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("show-size-1", simulator.Match{Action: "ListWorkerResource"}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{1} })
 			if !r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] != 10 {
 				t.Errorf("%v calls, want 10 pages\n%s", sim.Calls(), r.log)
 			}
@@ -113,7 +113,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("clamp-unsaid", simulator.Match{Action: "ListWorkerResource"}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{1} })
 			if !r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] != 3 {
 				t.Errorf("%v calls, want 3 pages\n%s", sim.Calls(), r.log)
 			}
@@ -121,7 +121,7 @@ func TestIsolation(t *testing.T) {
 		"a finished job is deleted": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			ids := jobs(sim, 2, "success")
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = ids })
 			r.Poll(t.Context())
 			time.Sleep(time.Minute)
 			sim.DeleteJob(1)
@@ -138,7 +138,7 @@ func TestIsolation(t *testing.T) {
 				}
 			}
 			jobs(sim, 1, "success")
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{1} })
 			if r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "absent" {
 				t.Error("an empty list of a job without a record is taken for its workers")
 			}
@@ -149,7 +149,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("forbidden", simulator.Match{Action: "DescribeDeploymentJob"}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{1} })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{1} })
 			if !r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "0" || r.value(t, "deployment_job_up") != "1" {
 				t.Errorf("up is %s with %s workers, want 1 with 0", r.value(t, "deployment_job_up"), r.value(t, "deployment_job_workers"))
 			}
@@ -166,7 +166,7 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("%d jobs are read, want the 29 others\n%s", got, r.log)
 			}
 		},
-		"an action of context is refused as if the key were wrong": func(t *testing.T, sim *simulator.Simulator) {
+		"an action of details is refused as if the key were wrong": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			jobs(sim, 30, "processing")
 			if err := sim.Inject("wrong-key", simulator.Match{Action: "DescribeDeploymentJobStatus"}); err != nil {
@@ -184,7 +184,7 @@ func TestIsolation(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newRig(t, sim, discovering)
-			if r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] > 5 || r.value(t, "poll_failures_total", `reason="auth"`) != "30" {
+			if r.Poll(t.Context()) || sim.Calls()["ListWorkerResource"] > 8 || r.value(t, "poll_failures_total", `reason="auth"`) != "30" {
 				t.Errorf("%v calls\n%s", sim.Calls(), r.log)
 			}
 		},
@@ -194,7 +194,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("wrong-key", simulator.Match{}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = ids })
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = ids })
 			if r.Poll(t.Context()) || total(sim.Calls()) != 1 || r.value(t, "poll_failures_total", `reason="auth"`) != "30" {
 				t.Errorf("%v calls\n%s", sim.Calls(), r.log)
 			}
@@ -205,7 +205,7 @@ func TestIsolation(t *testing.T) {
 			if err := sim.Inject("filter-ignored", simulator.Match{Action: "ListDeploymentJob"}); err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, sim, func(s *settings) { s.poller.Discovery = &collector.Discovery{Statuses: []string{"processing"}} })
+			r := newRig(t, sim, func(s *settings) { s.account.Discovery = &schedule.Discovery{Statuses: []string{"processing"}} })
 			if r.Poll(t.Context()) || r.value(t, "deployment_jobs") != "0" {
 				t.Errorf("%s jobs are watched that nobody asked for", r.value(t, "deployment_jobs"))
 			}
@@ -217,10 +217,10 @@ func TestIsolation(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, filter := range []func(*settings){
-				func(s *settings) { s.poller.Statuses = []string{"error"} }, func(s *settings) { s.poller.Products = []string{"SLB"} },
+				func(s *settings) { s.account.Statuses = []string{"error"} }, func(s *settings) { s.account.Products = []string{"SLB"} },
 			} {
 				r := newRig(t, sim, func(s *settings) {
-					s.poller.JobIDs = []int64{1}
+					s.account.JobIDs = []int64{1}
 					filter(s)
 				})
 				if r.Poll(t.Context()) || r.value(t, "poll_failures_total", `reason="decode"`) != "1" {
@@ -235,15 +235,15 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// TestARefusedKeyCostsOneCallACycle refuses the key of an account of 30 jobs of three
-// pages, in every way in which jobs are watched: all of them fail, by one call. Calls
-// that are under way when an accepted key is refused have been made.
-func TestARefusedKeyCostsOneCallACycle(t *testing.T) {
+// TestARefusedKeyCostsOneCallATick refuses the key of an account of 30 jobs of three
+// pages, in every way in which jobs are watched: all of them fail, by one call. The tick
+// at which a good key turns bad costs what was under way, and three jobs to be sure.
+func TestARefusedKeyCostsOneCallATick(t *testing.T) {
 	for name, watch := range map[string]func(*settings){
 		"discovered": discovering,
 		"configured": func(s *settings) {
 			for id := range int64(30) {
-				s.poller.JobIDs = append(s.poller.JobIDs, id+1)
+				s.account.JobIDs = append(s.account.JobIDs, id+1)
 			}
 		},
 	} {
@@ -258,7 +258,7 @@ func TestARefusedKeyCostsOneCallACycle(t *testing.T) {
 						watch(s)
 						s.RequestsPerSecond = 1000
 					})
-					for cycle, most := range []int{1, 0, 4, 1, 1} { // the second one is good
+					for tick, most := range []int{1, 0, 16, 1, 1} { // the second one is good
 						sim.ClearFaults()
 						sim.ResetStats()
 						if most > 0 {
@@ -268,7 +268,7 @@ func TestARefusedKeyCostsOneCallACycle(t *testing.T) {
 						}
 						ok, calls := r.Poll(t.Context()), total(sim.Calls())
 						if ok != (most == 0) || most > 0 && calls > most {
-							t.Errorf("cycle %d: success is %v, %d calls, want at most %d\n%s", cycle, ok, calls, most, r.log)
+							t.Errorf("tick %d: success is %v, %d calls, want at most %d\n%s", tick, ok, calls, most, r.log)
 						}
 						time.Sleep(time.Minute)
 					}
@@ -288,6 +288,7 @@ func TestOnceShowsAllThatItRead(t *testing.T) {
 		jobs(sim, 1200, "success")
 		f := newFleet(t, 1, func(int) *simulator.Simulator { return sim }, nil)
 		start := time.Now()
+		f.facts.AsOf(start)
 		if !f.Poll(t.Context()) || time.Since(start) < f.options.MaxStaleness {
 			t.Fatalf("the poll took %v", time.Since(start))
 		}
@@ -305,12 +306,12 @@ func TestCrossingTheBudgetIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		r := newRig(t, sim, discovering)
-		for _, n := range []int{220, 260} {
+		for _, n := range []int{270, 320} {
 			jobs(sim, n, "processing")
 			r.Poll(t.Context())
 			time.Sleep(time.Minute)
 		}
-		if want := fmt.Sprintf("level=WARN msg=%q jobs=260", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
+		if want := fmt.Sprintf("level=WARN msg=%q jobs=320", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
 			t.Errorf("no warning:\n%s", r.log)
 		}
 	})

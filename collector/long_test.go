@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -28,12 +29,12 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 		})
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.RequestsPerSecond, s.poller.PageSize = 1, 10
+			s.RequestsPerSecond, s.account.PageSize = 1, 10
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
-			r.fleet.Run(ctx)
+			schedule.Accounts{r.Account}.Run(ctx)
 			close(ended)
 		}()
 		start := time.Now()

@@ -119,8 +119,8 @@ func newWorld(t *testing.T, rt *rapid.T) *world {
 	})
 	w.rig = newRig(t, sim, func(s *settings) {
 		s.Transport = recorder{sim.Transport(), w.record}
-		s.poller.JobIDs = []int64{jobID}
-		s.poller.PageSize = rapid.IntRange(1, 20).Draw(rt, "page size")
+		s.account.JobIDs = []int64{jobID}
+		s.account.PageSize = rapid.IntRange(1, 20).Draw(rt, "page size")
 		s.RequestsPerSecond = 50
 	})
 	return w

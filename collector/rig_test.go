@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/simulator"
@@ -32,12 +33,12 @@ type tb interface {
 // rig is an exporter without its HTTP side on a simulator without a socket, so
 // that it runs in a synctest bubble.
 type rig struct {
-	*collector.Poller
-	fleet    *collector.Fleet
+	*schedule.Account
+	facts    *collector.Collector
 	sim      *simulator.Simulator
 	registry *prometheus.Registry
 	log      *bytes.Buffer
-	options  collector.Options
+	options  schedule.Options
 }
 
 // provider has one key for ever. It is asked from many goroutines.
@@ -49,21 +50,21 @@ func (provider) Invalidate()                                            {}
 // settings are the defaults of the program, changed by a test.
 type settings struct {
 	cas.Options
-	poller collector.Options
+	account schedule.Options
 }
 
 // newRig builds an exporter of sim; change may alter its settings.
 func newRig(t tb, sim *simulator.Simulator, change func(*settings)) *rig {
 	t.Helper()
 	r := &rig{sim: sim, registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
-	r.Poller, r.options = newPoller(t, r.registry, r.log, sim, change)
-	r.fleet = collector.NewFleet(r.Poller)
-	r.registry.MustRegister(r.fleet)
+	r.Account, r.options = newAccount(t, r.registry, r.log, sim, change)
+	r.facts = collector.New(schedule.Accounts{r.Account})
+	r.registry.MustRegister(r.facts)
 	return r
 }
 
-// newPoller builds the part of an exporter that is about one account.
-func newPoller(t tb, registry *prometheus.Registry, log io.Writer, sim *simulator.Simulator, change func(*settings)) (*collector.Poller, collector.Options) {
+// newAccount builds the part of an exporter that is about one account.
+func newAccount(t tb, registry *prometheus.Registry, log io.Writer, sim *simulator.Simulator, change func(*settings)) (*schedule.Account, schedule.Options) {
 	t.Helper()
 	s := settings{
 		Options: cas.Options{
@@ -71,24 +72,24 @@ func newPoller(t tb, registry *prometheus.Registry, log io.Writer, sim *simulato
 			Provider:       provider{cred: rpc.NewCredentials(simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret, "")},
 			RequestTimeout: 15 * time.Second, RequestsPerSecond: 5, Concurrency: 4, MaxAttempts: 4, UserAgent: "test",
 		},
-		poller: collector.Options{
+		account: schedule.Options{
 			PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
-			PageSize: 50, MaxWorkers: 200_000, FailedLimit: 100, TotalShards: 1,
+			PageSize: 50, MaxJobs: 100_000, MaxWorkers: 200_000, MaxGroups: 2000, MaxFailed: 100, TotalShards: 1,
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}
 	if change != nil {
 		change(&s)
 	}
-	s.poller.RateLimit, s.poller.Concurrency = s.RequestsPerSecond, s.Concurrency
-	s.poller.Metrics = collector.NewMetrics(registry, s.poller.Account)
-	s.Observer = s.poller.Metrics
+	s.account.RateLimit, s.account.Concurrency = s.RequestsPerSecond, s.Concurrency
+	metrics := collector.NewMetrics(registry, s.account.Name)
+	s.account.Observer, s.Observer = metrics, metrics
 	client, err := cas.New(s.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.poller.API = client
-	return collector.New(s.poller), s.poller
+	s.account.API = client
+	return schedule.New(s.account), s.account
 }
 
 // expose returns the exposition in the text format.
@@ -104,16 +105,16 @@ func (r *rig) expose(t tb) string {
 			t.Fatal(err)
 		}
 	}
-	agree(t, r.fleet)
+	agree(t, r.facts)
 	return text.String()
 }
 
-// agree fails unless what a fleet writes is what a pedantic registry makes of its
+// agree fails unless what a collector writes is what a pedantic registry makes of its
 // metrics.
-func agree(t tb, fleet *collector.Fleet) {
+func agree(t tb, c *collector.Collector) {
 	t.Helper()
 	facts := prometheus.NewPedanticRegistry()
-	facts.MustRegister(fleet)
+	facts.MustRegister(c)
 	for format, openMetrics := range map[expfmt.Format]bool{expfmt.FmtText: false, expfmt.FmtOpenMetrics_1_0_0: true} {
 		var want, got bytes.Buffer
 		families, err := facts.Gather()
@@ -126,7 +127,7 @@ func agree(t tb, fleet *collector.Fleet) {
 				t.Fatal(err)
 			}
 		}
-		if err := fleet.WriteText(&got, openMetrics); err != nil {
+		if err := c.WriteText(&got, openMetrics); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(sorted(want.String()), sorted(got.String())); diff != "" {

@@ -10,7 +10,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
-	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -37,7 +37,7 @@ func settled(b *testing.B, series int) *rig {
 	}
 	r := newRig(b, sim, func(s *settings) {
 		s.RequestsPerSecond = 1e6
-		s.poller.Discovery = &collector.Discovery{}
+		s.account.Discovery = &schedule.Discovery{}
 	})
 	if !r.Poll(b.Context()) {
 		b.Fatal(r.log)
@@ -51,7 +51,7 @@ func BenchmarkScrape(b *testing.B) {
 	for _, series := range []int{1000, 10_000, 100_000} {
 		r := settled(b, series)
 		facts := prometheus.NewRegistry()
-		facts.MustRegister(r.fleet)
+		facts.MustRegister(r.facts)
 		encode := func(families []*dto.MetricFamily) {
 			for _, family := range families {
 				if _, err := expfmt.MetricFamilyToText(io.Discard, family); err != nil {
@@ -75,7 +75,7 @@ func BenchmarkScrape(b *testing.B) {
 			scrape func()
 		}{
 			{"exporter", func() {
-				if err := r.fleet.WriteText(io.Discard, false); err != nil {
+				if err := r.facts.WriteText(io.Discard, false); err != nil {
 					b.Fatal(err)
 				}
 			}},

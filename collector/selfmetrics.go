@@ -12,7 +12,7 @@ import (
 const namespace = "aliyun_cas"
 
 // Metrics counts what the exporter itself does for one account. It is the
-// cas.Observer of the account's client.
+// cas.Observer of the account's client and its schedule.Observer.
 type Metrics struct {
 	requests  *prometheus.CounterVec
 	refused   *prometheus.CounterVec
@@ -65,7 +65,7 @@ func NewMetrics(registry prometheus.Registerer, account string) *Metrics {
 		}, []string{"reason"}),
 		skipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "poll_skipped_total",
-			Help: "Poll cycles that were left out because the one before them had not ended.",
+			Help: "Ticks at which jobs of the round before still waited.",
 		}),
 		sent: map[string]*atomic.Int64{},
 	}
@@ -97,8 +97,14 @@ func (m *Metrics) RequestDone(action string, took time.Duration, r reason.Reason
 // LimiterWaited implements cas.Observer.
 func (m *Metrics) LimiterWaited(waited time.Duration) { m.waited.Add(waited.Seconds()) }
 
-// requestsByAction returns the requests so far.
-func (m *Metrics) requestsByAction() map[string]float64 {
+// PollFailed implements schedule.Observer.
+func (m *Metrics) PollFailed(r reason.Reason) { m.failures.WithLabelValues(string(r)).Inc() }
+
+// TicksSkipped implements schedule.Observer.
+func (m *Metrics) TicksSkipped(n int) { m.skipped.Add(float64(n)) }
+
+// RequestsByAction implements schedule.Observer.
+func (m *Metrics) RequestsByAction() map[string]float64 {
 	sent := make(map[string]float64, len(m.sent))
 	for action, n := range m.sent {
 		sent[action] = float64(n.Load())

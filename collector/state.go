@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"aliyun_cas_exporter/collector/schedule"
+	"aliyun_cas_exporter/collector/sweep"
 	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/reason"
 )
@@ -12,7 +14,7 @@ import (
 // State is what a person wants to know of an account.
 type State struct {
 	Name         string // empty for the unnamed account
-	Polled       bool   // the first cycle has ended
+	Polled       bool   // the first round has ended
 	LastPoll     time.Time
 	ListingError string // of the last listing, free of secrets; empty if it succeeded
 	Jobs         []JobState
@@ -36,35 +38,56 @@ type StatusCount struct {
 	N      int
 }
 
+// Total returns the number of workers.
+func (j *JobState) Total() (n int) {
+	for _, c := range j.Workers {
+		n += c.N
+	}
+	return n
+}
+
+// Failed returns the number of workers that failed.
+func (j *JobState) Failed() (n int) {
+	for _, c := range j.Workers {
+		if c.Status == cas.StatusError || c.Status == cas.StatusRollbackError {
+			n += c.N
+		}
+	}
+	return n
+}
+
+// Down reports whether the last poll of the job failed.
+func (j *JobState) Down() bool { return j.Polled && !j.Up }
+
 // States returns the state of every account.
-func (f *Fleet) States() []State {
-	states := make([]State, 0, len(f.pollers))
-	for _, p := range f.pollers {
-		a := p.account.Load()
-		s := State{Name: p.options.Account, Polled: a.polled, LastPoll: a.last, ListingError: a.discovery.text}
-		for _, j := range *p.jobs.Load() {
-			s.Jobs = append(s.Jobs, j.view.Load().state(time.Now(), p.options.MaxStaleness))
+func (c *Collector) States() []State {
+	states := make([]State, 0, len(c.accounts))
+	for _, a := range c.accounts {
+		round := a.Round()
+		s := State{Name: a.Name, Polled: !round.Ended.IsZero(), LastPoll: round.Ended, ListingError: a.Listing().Error}
+		for _, v := range a.Views(nil) {
+			s.Jobs = append(s.Jobs, state(v, time.Now(), a.MaxStaleness))
 		}
 		states = append(states, s)
 	}
 	return states
 }
 
-func (v *View) state(now time.Time, maxStaleness time.Duration) JobState {
+func state(v *schedule.View, now time.Time, maxStaleness time.Duration) JobState {
 	s := JobState{ID: v.ID, Polled: v.Polled, Up: v.Up, Failure: v.Failure, Error: v.Error, Success: v.Success}
-	if v.shows(records, now, maxStaleness) {
-		s.Name, s.Status = v.record.value.Name, v.record.value.Status
+	if v.Shows(schedule.Records, now, maxStaleness) {
+		s.Name, s.Status = v.Record.Value.Name, v.Record.Value.Status
 	}
-	if !v.shows(sweeps, now, maxStaleness) {
-		s.Stale = v.snapshot != nil
+	if !v.Shows(schedule.Sweeps, now, maxStaleness) {
+		s.Stale = v.Snapshot != nil
 		return s
 	}
-	v.snapshot.fill(func(g group) {
-		i := slices.IndexFunc(s.Workers, func(c StatusCount) bool { return c.Status == g.status })
+	v.Snapshot.AllGroups(func(g *sweep.Group) {
+		i := slices.IndexFunc(s.Workers, func(c StatusCount) bool { return c.Status == g.Status })
 		if i < 0 {
-			i, s.Workers = len(s.Workers), append(s.Workers, StatusCount{Status: g.status})
+			i, s.Workers = len(s.Workers), append(s.Workers, StatusCount{Status: g.Status})
 		}
-		s.Workers[i].N += g.count
+		s.Workers[i].N += g.Workers
 	})
 	// Groups come by the alphabet; people think in the order of a worker's life.
 	slices.SortStableFunc(s.Workers, func(a, b StatusCount) int { return cmp.Compare(rank(a.Status), rank(b.Status)) })

@@ -33,7 +33,7 @@ func TestSweepCostsTheMinimumOfCalls(t *testing.T) {
 		sim := simulator.New(simulator.Options{Latency: 100 * time.Millisecond})
 		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(1234))
 		r := newRig(t, sim, func(s *settings) {
-			s.poller.JobIDs, s.RequestsPerSecond = []int64{8888}, 1000
+			s.account.JobIDs, s.RequestsPerSecond = []int64{8888}, 1000
 		})
 		if !r.Poll(t.Context()) {
 			t.Fatalf("poll failed: %s", r.log)
@@ -79,7 +79,7 @@ func TestDocumentedSampleIsIncomplete(t *testing.T) {
 		sim.InjectHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(sample)
 		}), simulator.Match{Action: "ListWorkerResource"})
-		r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{8888} })
+		r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{8888} })
 		if r.Poll(t.Context()) {
 			t.Error("the poll succeeded")
 		}
@@ -120,7 +120,7 @@ func TestWhatPagingCannotSee(t *testing.T) {
 						sim.PutWorker(8888, simulator.Worker{ID: test.inserted, Status: "success", CloudProduct: "CDN"})
 					}
 				})
-				r := newRig(t, sim, func(s *settings) { s.poller.JobIDs = []int64{8888} })
+				r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{8888} })
 				for poll, failed := range []string{test.failed, "1"} {
 					sim.ResetStats()
 					if !r.Poll(t.Context()) || r.value(t, "deployment_job_workers") != "99" || r.value(t, "deployment_job_reported_workers") != "99" {
@@ -157,7 +157,7 @@ func TestOldestOfAGroup(t *testing.T) {
 			sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers)
 			for _, products := range [][]string{nil, {"CDN", "SLB"}} {
 				r := newRig(t, sim, func(s *settings) {
-					s.poller.JobIDs, s.poller.PageSize, s.poller.Products = []int64{8888}, 2, products
+					s.account.JobIDs, s.account.PageSize, s.account.Products = []int64{8888}, 2, products
 				})
 				r.Poll(t.Context())
 				got := r.values(t, "deployment_workers_oldest_modified_timestamp_seconds")
@@ -180,7 +180,7 @@ func TestFailedWorkersAreTheOldest(t *testing.T) {
 		sim.PutJob(simulator.Job{ID: 8888, Status: "error"}, workers)
 		for limit, want := range map[int]string{0: "50", 10: "40", 100: "1"} {
 			r := newRig(t, sim, func(s *settings) {
-				s.poller.JobIDs, s.poller.FailedLimit = []int64{8888}, limit
+				s.account.JobIDs, s.account.MaxFailed = []int64{8888}, limit
 			})
 			r.Poll(t.Context())
 			if got := r.value(t, "deployment_failed_workers_omitted"); got != want {

@@ -7,18 +7,20 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
-	"strings"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
 // TestAWeek runs the exporter for seven days of fake time, while faults come and go,
-// the API's clock jumps, jobs appear and vanish, and their workers move on: no cycle
-// begins before the one before it has ended, nothing piles up, and when all is well
+// the API's clock jumps, jobs appear and vanish, and their workers move on: no job
+// is polled twice at a time, nothing piles up, and when all is well
 // again, all is exported as it is.
 //
 // Fake time cannot step the exporter's own clock; Go's timers and the intervals that
@@ -33,11 +35,11 @@ func TestAWeek(t *testing.T) {
 		sim := simulator.New(simulator.Options{
 			Latency: 10 * time.Millisecond, Now: func() time.Time { return time.Now().Add(time.Duration(skew.Load())) },
 		})
-		calls := &sequence{RoundTripper: sim.Transport()}
+		calls := &polls{RoundTripper: sim.Transport()}
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.Transport, s.poller.Logger = calls, slog.New(slog.DiscardHandler)
-			s.poller.PollInterval, s.poller.MaxStaleness, s.poller.PageSize = interval, 10*interval, 10
+			s.Transport, s.account.Logger = calls, slog.New(slog.DiscardHandler)
+			s.account.PollInterval, s.account.MaxStaleness, s.account.PageSize = interval, 10*interval, 10
 		})
 		world := &weather{sim: sim, skew: &skew, rnd: rand.New(rand.NewPCG(1, 7))}
 		for range 5 {
@@ -47,7 +49,7 @@ func TestAWeek(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
-			r.fleet.Run(ctx)
+			schedule.Accounts{r.Account}.Run(ctx)
 			close(ended)
 		}()
 		start := time.Now()
@@ -57,7 +59,7 @@ func TestAWeek(t *testing.T) {
 				world.change(t)
 			}
 			world.clear()
-			time.Sleep(20*interval + interval/2) // until between two cycles
+			time.Sleep(20*interval + interval/2) // until between two ticks
 			synctest.Wait()
 			world.compare(t, r)
 			synctest.Wait() // for the end of what gathered
@@ -73,33 +75,34 @@ func TestAWeek(t *testing.T) {
 		}
 		cancel()
 		<-ended
-		cycles := int(time.Since(start) / interval)
-		if listings := sim.Calls()["ListDeploymentJob"]; listings < cycles/2 || calls.overlaps.Load() != 0 {
-			t.Errorf("%d listings in %d intervals, %d while the cycle before had not ended", listings, cycles, calls.overlaps.Load())
+		intervals := int(time.Since(start) / interval)
+		if listings := sim.Calls()["ListDeploymentJob"]; listings < intervals/2 || calls.overlaps.Load() != 0 {
+			t.Errorf("%d listings in %d intervals, %d polls of a job that was being polled", listings, intervals, calls.overlaps.Load())
 		}
-		t.Logf("%d intervals, %d changes, calls %v", cycles, world.changes, sim.Calls())
+		t.Logf("%d intervals, %d changes, calls %v", intervals, world.changes, sim.Calls())
 	})
 }
 
-// TestCyclesNeverOverlap has more to read than an interval is long: ticks are skipped,
-// which is said, and no cycle begins before the one before it has ended.
-func TestCyclesNeverOverlap(t *testing.T) {
+// TestTicksAreSkippedUnderOverload has more jobs that move than an interval has time for:
+// each is read in proportion, none twice at a time, and the ticks at which some of the
+// round before still waited are counted.
+func TestTicksAreSkippedUnderOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := simulator.New(simulator.Options{Latency: 1500 * time.Millisecond}) // so that in a sweep some call is always under way
-		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(1500))
-		calls := &sequence{RoundTripper: sim.Transport()}
+		sim := simulator.New(simulator.Options{Latency: 1500 * time.Millisecond})
+		jobs(sim, 400, "processing")
+		polls := &polls{RoundTripper: sim.Transport()}
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.Transport, s.RequestsPerSecond, s.poller.PageSize, s.poller.MaxStaleness = calls, 1, 10, time.Hour
+			s.Transport, s.account.MaxStaleness = polls, time.Hour
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute-10*time.Second)
 		defer cancel()
-		r.fleet.Run(ctx)
-		// A cycle takes two and a half minutes, and the next one waits for its tick.
-		listings, skipped, told := sim.Calls()["ListDeploymentJob"], r.value(t, "poll_skipped_total"), strings.Count(r.log.String(), "ticks were skipped")
-		if calls.overlaps.Load() != 0 || listings != 10 || skipped != "20" || told != 10 {
-			t.Errorf("%d cycles began in half an hour, %d of them before another had ended; %s ticks were skipped, which is told %d times",
-				listings, calls.overlaps.Load(), skipped, told)
+		schedule.Accounts{r.Account}.Run(ctx)
+		// 400 pages take 151 s by 4 requests of 1.5 s: two of three ticks find jobs waiting.
+		skipped, _ := strconv.Atoi(r.value(t, "poll_skipped_total"))
+		if listings := sim.Calls()["ListDeploymentJob"]; polls.overlaps.Load() != 0 || listings < 8*29 || skipped < 14 || skipped > 22 {
+			t.Errorf("%d pages of listings in half an hour, %d polls of a job that was being polled; %d ticks were skipped",
+				listings, polls.overlaps.Load(), skipped)
 		}
 	})
 }
@@ -112,19 +115,33 @@ func live() uint64 {
 	return m.HeapAlloc
 }
 
-// sequence counts listings that begin while another call is under way: a cycle lists
-// first, and its own calls wait for that.
-type sequence struct {
+// polls counts sweeps of a job that begin while another call about it is under way: a
+// poll makes one kind of call after the other.
+type polls struct {
 	http.RoundTripper
-	underWay, overlaps atomic.Int32
+	mu       sync.Mutex
+	underWay map[string]int // calls, by job
+	overlaps atomic.Int32
 }
 
-func (s *sequence) RoundTrip(req *http.Request) (*http.Response, error) {
-	if s.underWay.Add(1) > 1 && req.URL.Query().Get("Action") == "ListDeploymentJob" {
-		s.overlaps.Add(1)
+func (p *polls) RoundTrip(req *http.Request) (*http.Response, error) {
+	query := req.URL.Query()
+	job := query.Get("JobId")
+	p.mu.Lock()
+	if p.underWay == nil {
+		p.underWay = map[string]int{}
 	}
-	defer s.underWay.Add(-1)
-	return s.RoundTripper.RoundTrip(req)
+	if p.underWay[job] > 0 && query.Get("Action") == "ListWorkerResource" && query.Get("CurrentPage") == "1" {
+		p.overlaps.Add(1)
+	}
+	p.underWay[job]++
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.underWay[job]--
+		p.mu.Unlock()
+	}()
+	return p.RoundTripper.RoundTrip(req)
 }
 
 // weather changes an estate and what its API does.

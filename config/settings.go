@@ -33,7 +33,7 @@ type Settings struct {
 	CloudProducts       List       `split_words:"true" desc:"watch only workers of these products; fewer pages are read"`
 	RegionId            string     `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: ap-southeast-1 for the international site"`
 	Endpoint            string     `split_words:"true" desc:"URL or host of the API; by region if empty; http:// only for a loopback host"`
-	PollInterval        *Duration  `split_words:"true" default:"1m" desc:"time between the starts of two poll cycles"`
+	PollInterval        *Duration  `split_words:"true" default:"1m" desc:"time between two polls of a job that moves, and between two listings"`
 	ResyncInterval      *Duration  `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed; if empty, at least a poll interval"`
 	MaxStaleness        *Duration  `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
 	RequestTimeout      Duration   `split_words:"true" default:"15s" desc:"of one HTTP request"`
@@ -41,7 +41,9 @@ type Settings struct {
 	Concurrency         int        `split_words:"true" default:"4" desc:"requests in flight for an account"`
 	MaxAttempts         int        `split_words:"true" default:"4" desc:"HTTP requests for one call"`
 	PageSize            int        `split_words:"true" default:"50" desc:"rows of a page; the API's maximum is not documented"`
-	MaxWorkersPerJob    int        `split_words:"true" default:"200000" desc:"a larger job fails as limit"`
+	MaxWorkersPerJob    int        `split_words:"true" default:"200000" desc:"maximum number of workers of a job; larger jobs fail with reason limit"`
+	MaxGroupsPerJob     int        `split_words:"true" default:"2000" desc:"maximum number of (product, region, status) groups of a job; larger jobs fail with reason limit"`
+	MaxJobs             int        `split_words:"true" default:"100000" desc:"maximum number of jobs of a listing; a longer one fails with reason limit"`
 	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"failed workers of a job with a series of their own; 0: none"`
 	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first of them that is configured"`
 	AccessKeyIdFile     File       `split_words:"true" desc:"file with the access key id; read again when it changes"`

@@ -128,6 +128,8 @@ func (l *loader) workers() {
 	l.oneOf("CAS_STATUSES", l.Statuses, "editing", "pending", "scheduling", "processing", "success", "error",
 		"rollback", "rollback_success", "rollback_error")
 	l.between("CAS_MAX_WORKERS_PER_JOB", l.MaxWorkersPerJob, 1, 100_000_000)
+	l.between("CAS_MAX_GROUPS_PER_JOB", l.MaxGroupsPerJob, 1, 1_000_000)
+	l.between("CAS_MAX_JOBS", l.MaxJobs, 1, 10_000_000)
 	l.between("CAS_FAILED_WORKER_LIMIT", l.FailedWorkerLimit, 0, 1_000_000)
 }
 

@@ -74,20 +74,24 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 		defer stop()
 	}
 	registry := prometheus.NewPedanticRegistry()
-	fleet, err := newFleet(settings, registry, log)
+	accounts, err := newAccounts(settings, registry, log)
 	if err != nil {
 		return err
 	}
+	facts := collector.New(accounts)
 	collector.RegisterProcess(registry, *settings.Shard, settings.TotalShards, settings.Demo)
 	registry.MustRegister(versioncollector.NewCollector(name))
 	if settings.Mode == config.Once {
-		return once(ctx, fleet, registry, stdout)
+		return once(ctx, accounts, facts, registry, stdout)
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	web, err := server.New(server.Options{
 		ListenAddresses: settings.WebListenAddress, SystemdSocket: settings.WebSystemdSocket,
 		TelemetryPath: settings.WebTelemetryPath, WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
-		Gatherer: registry, Facts: fleet, Ready: fleet.Ready, Status: func() server.Status { return status(fleet, settings.Demo) },
+		Gatherer: registry, Facts: facts, Ready: accounts.Ready,
+		Status: func() server.Status {
+			return server.Status{Version: version.Version, Demo: settings.Demo, Accounts: facts.States()}
+		},
 		Runbooks: docs.Runbooks, Logger: log,
 	})
 	if err != nil {
@@ -96,7 +100,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	log.Info("exporter starts", "version", version.Version, "revision", version.Revision, "credentials", settings.Key.Source)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return web.Run(ctx) })
-	group.Go(func() error { fleet.Run(ctx); return nil })
+	group.Go(func() error { accounts.Run(ctx); return nil })
 	if err = group.Wait(); err != nil {
 		return err
 	}

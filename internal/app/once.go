@@ -5,16 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 )
 
 // once polls once and prints what it saw.
-func once(ctx context.Context, fleet *collector.Fleet, registry prometheus.Gatherer, stdout io.Writer) error {
-	ok := fleet.Poll(ctx)
+func once(ctx context.Context, accounts schedule.Accounts, facts *collector.Collector, registry prometheus.Gatherer, stdout io.Writer) error {
+	facts.AsOf(time.Now()) // all that is read is shown, however long that takes
+	ok := accounts.Poll(ctx)
 	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing is printed")
 	}
@@ -27,7 +30,7 @@ func once(ctx context.Context, fleet *collector.Fleet, registry prometheus.Gathe
 			return fmt.Errorf("print: %w", err)
 		}
 	}
-	if err := fleet.WriteText(stdout, false); err != nil {
+	if err := facts.WriteText(stdout, false); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	// A comment to parsers; to who publishes the output, the sign that it is whole.

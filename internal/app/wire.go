@@ -15,21 +15,22 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/config"
 	"aliyun_cas_exporter/internal/aliyun/credentials"
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/server"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// newFleet turns the settings into a poller for each account.
-func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (*collector.Fleet, error) {
+// newAccounts turns the settings into the accounts to watch.
+func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (schedule.Accounts, error) {
 	base, err := newProvider(s)
 	if err != nil {
 		return nil, err
 	}
-	var pollers []*collector.Poller
+	rate := *s.RequestsPerSecond / float64(s.TotalShards)
+	var accounts schedule.Accounts
 	for _, account := range s.Watched {
 		provider, accountLog := base, log
 		if account.Name != "" {
@@ -40,22 +41,23 @@ func newFleet(s *config.Settings, registry prometheus.Registerer, log *slog.Logg
 		client, err := cas.New(cas.Options{
 			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency, proxy(s)),
 			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
-			RequestsPerSecond: *s.RequestsPerSecond, Shard: *s.Shard, TotalShards: s.TotalShards,
-			Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
+			RequestsPerSecond: rate,
+			Concurrency:       s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("client of account %q: %w", account.Name, err)
 		}
-		pollers = append(pollers, collector.New(collector.Options{
-			Account: account.Name, AccountID: account.ID, API: client, Metrics: metrics, Logger: accountLog,
+		accounts = append(accounts, schedule.New(schedule.Options{
+			Name: account.Name, AccountID: account.ID, API: client, Observer: metrics, Logger: accountLog,
 			JobIDs: jobsOf(s, account.Name), Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts,
 			Shard: *s.Shard, TotalShards: s.TotalShards,
 			PollInterval: time.Duration(*s.PollInterval), ResyncInterval: time.Duration(*s.ResyncInterval),
-			MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: *s.RequestsPerSecond / float64(s.TotalShards), PageSize: s.PageSize,
-			Concurrency: s.Concurrency, MaxWorkers: s.MaxWorkersPerJob, FailedLimit: s.FailedWorkerLimit,
+			MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: rate, PageSize: s.PageSize,
+			Concurrency: s.Concurrency, MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob,
+			MaxFailed: s.FailedWorkerLimit,
 		}))
 	}
-	return collector.NewFleet(pollers...), nil
+	return accounts, nil
 }
 
 func newProvider(s *config.Settings) (*credentials.Provider, error) {
@@ -116,11 +118,11 @@ func jobsOf(s *config.Settings, account string) []int64 {
 	return ids
 }
 
-func discovery(s *config.Settings) *collector.Discovery {
+func discovery(s *config.Settings) *schedule.Discovery {
 	if !s.Discover() {
 		return nil
 	}
-	return &collector.Discovery{
+	return &schedule.Discovery{
 		MaxAge: time.Duration(s.DiscoveryMaxAge), JobTypes: s.DiscoveryJobTypes,
 		Statuses: s.DiscoveryStatuses, Name: s.DiscoveryName,
 	}
@@ -137,24 +139,4 @@ func startDemo(settings *config.Settings, log *slog.Logger) (stop func(), err er
 	settings.UseDemo("http://"+listener.Addr().String(), simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret)
 	log.Warn("demo mode: every number comes from an embedded simulator, none from Alibaba Cloud")
 	return func() { _ = api.Close() }, nil
-}
-
-// status tells the start page what the pollers know.
-func status(fleet *collector.Fleet, demo bool) server.Status {
-	page := server.Status{Version: version.Version, Demo: demo}
-	for _, a := range fleet.States() {
-		account := server.Account{Name: a.Name, Polled: a.Polled, LastPoll: a.LastPoll, Discovery: a.ListingError}
-		for _, j := range a.Jobs {
-			job := server.Job{
-				ID: j.ID, Name: j.Name, Status: j.Status, Polled: j.Polled, Up: j.Up,
-				Reason: string(j.Failure), Error: j.Error, Confirmed: j.Success, Stale: j.Stale,
-			}
-			for _, c := range j.Workers {
-				job.Workers = append(job.Workers, server.Count(c))
-			}
-			account.Jobs = append(account.Jobs, job)
-		}
-		page.Accounts = append(page.Accounts, account)
-	}
-	return page
 }

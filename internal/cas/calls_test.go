@@ -371,36 +371,6 @@ func TestCancellationHidesWhatIsRepeated(t *testing.T) {
 	}
 }
 
-// TestCredentialsAreTriedByOneCall lets one call go first until the API has accepted
-// the key, and again after it refused it.
-func TestCredentialsAreTriedByOneCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refused := true
-		a := &api{latency: time.Second, answer: func(int) (int, string, string) {
-			if refused {
-				return 404, "", refusal("InvalidAccessKeyId.NotFound")
-			}
-			return 200, "", good
-		}}
-		client := newClient(t, a, nil)
-		for _, test := range []struct {
-			refused bool
-			peak    int
-		}{{true, 1}, {false, 4}, {true, 4}, {true, 1}, {false, 4}} {
-			refused, a.peak, a.sent = test.refused, 0, nil
-			if failed := together(t.Context(), client, 20); failed != map[bool]int{true: 20}[test.refused] {
-				t.Errorf("refused is %v: %d of 20 calls failed", test.refused, failed)
-			}
-			if test.refused && test.peak == 1 && len(a.sent) != 1 {
-				t.Errorf("20 calls cost %d requests, want one that is refused for all", len(a.sent))
-			}
-			if a.peak != test.peak {
-				t.Errorf("refused is %v: %d requests at once, want %d", test.refused, a.peak, test.peak)
-			}
-		}
-	})
-}
-
 func TestMissingCredentialsCostNoRequest(t *testing.T) {
 	a := &api{missing: errors.New("the file is gone"), answer: func(int) (int, string, string) { return 200, "", good }}
 	err := call(t.Context(), newClient(t, a, nil))

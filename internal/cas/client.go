@@ -35,7 +35,7 @@ type Observer interface {
 	LimiterWaited(waited time.Duration)
 }
 
-// Options configure a Client. Every field is required but Shard and TotalShards.
+// Options configure a Client. Every field is required.
 type Options struct {
 	Endpoint          string            // scheme and host
 	RegionID          string            // region of the API
@@ -43,9 +43,7 @@ type Options struct {
 	Provider          Provider
 	Observer          Observer
 	RequestTimeout    time.Duration // of one HTTP request
-	RequestsPerSecond float64       // of the account, fractions allowed
-	Shard             int           // of TotalShards processes that share RequestsPerSecond, from 0
-	TotalShards       int           // 0 means 1
+	RequestsPerSecond float64       // of this process, fractions allowed
 	Concurrency       int           // requests in flight
 	MaxAttempts       int           // HTTP requests for one call
 	UserAgent         string
@@ -59,8 +57,8 @@ type Client struct {
 	attempts int
 	slots    chan struct{}
 	limiter  *rate.Limiter
-	share    share
-	trial    trial
+	breaker  *breaker
+	actions  map[string]*breaker // of those that only bring details
 	pause    pause
 	decoders decoders
 }
@@ -76,20 +74,36 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		rpc: caller, provider: o.Provider, observer: o.Observer, attempts: o.MaxAttempts,
-		slots: make(chan struct{}, o.Concurrency),
-		trial: trial{turn: make(chan struct{}, 1)},
+		slots:   make(chan struct{}, o.Concurrency),
+		breaker: newAccountBreaker(),
+		actions: map[string]*breaker{
+			"DescribeDeploymentJob": newActionBreaker(), "DescribeDeploymentJobStatus": newActionBreaker(), "ListDeploymentJobCert": newActionBreaker(),
+		},
 		// A burst of n lets n calls more through in some second than the rate says, and
 		// the quota is counted by the second.
-		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond/float64(max(1, o.TotalShards))), 1),
-		share:   newShare(o),
+		limiter: rate.NewLimiter(rate.Limit(o.RequestsPerSecond), 1),
 	}, nil
+}
+
+// Tick says that another interval begins: what fails is tried again.
+func (c *Client) Tick() {
+	c.breaker.tick()
+	for _, b := range c.actions {
+		b.tick()
+	}
 }
 
 // call makes one call of an action, retrying what may be retried. decode runs
 // once for each good answer and starts from nothing each time.
 func (c *Client) call(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) error {
 	for attempt := 1; ; attempt++ {
-		err := c.attempt(ctx, action, params, decode)
+		pass, err := c.enter(ctx, action, params["JobId"])
+		if err != nil {
+			return err
+		}
+		err = c.attempt(ctx, pass, action, params, decode)
+		repeated := err != nil && attempt < c.attempts && retryable(err) && !pass.probe()
+		pass.leave(err, repeated)
 		if err == nil {
 			return nil
 		}
@@ -97,7 +111,7 @@ func (c *Client) call(ctx context.Context, action string, params map[string]stri
 		if reason.Of(err) == reason.Throttled {
 			c.pause.until(time.Now().Add(delay)) // for other calls, also after the last attempt of this one
 		}
-		if attempt >= c.attempts || !retryable(err) {
+		if !repeated {
 			return err
 		}
 		if !sleep(ctx, delay) {
@@ -109,30 +123,39 @@ func (c *Client) call(ctx context.Context, action string, params map[string]stri
 	}
 }
 
-// attempt sends one HTTP request, in its turn.
-func (c *Client) attempt(ctx context.Context, action string, params map[string]string, decode func(io.Reader) error) (err error) {
-	onTrial, err := c.trial.enter(ctx)
+// enter passes the breakers that an action has.
+func (c *Client) enter(ctx context.Context, action, job string) (passages, error) {
+	account, err := c.breaker.enter(ctx, job)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { c.trial.leave(onTrial, outcome(ctx, err), err) }()
+	b, ok := c.actions[action]
+	if !ok {
+		return passages{account}, nil
+	}
+	only, err := b.enter(ctx, job)
+	if err != nil {
+		account.leave(context.Canceled, false) // it did not go
+		return nil, err
+	}
+	account.silent = true // what is wrong with one action says nothing of the account
+	return passages{account, only}, nil
+}
+
+// attempt sends one HTTP request when the limits allow it.
+func (c *Client) attempt(ctx context.Context, pass passages, action string, params map[string]string, decode func(io.Reader) error) error {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return waitError(ctx)
 	}
-	// Credentials can take long to come, so they come before the turn; the turn can
-	// take longer than they last, so they are asked for again.
-	if _, err = c.provider.Credentials(ctx); err != nil {
-		return credentialsError(ctx, err)
-	}
-	if err = c.turn(ctx); err != nil {
+	cred, err := c.await(ctx)
+	if err != nil {
 		return err
 	}
-	cred, err := c.provider.Credentials(ctx)
-	if err != nil {
-		return credentialsError(ctx, err)
+	if err = pass.cause(); err != nil { // what happened meanwhile
+		return err
 	}
 	start := time.Now()
 	err = c.rpc.Call(ctx, cred, action, params, decode)
@@ -144,15 +167,38 @@ func (c *Client) attempt(ctx context.Context, action string, params map[string]s
 	return err
 }
 
-// turn waits for the end of a pause, the rate limiter and the process's slot.
-func (c *Client) turn(ctx context.Context) error {
+// slow is how long credentials may take for a call to leave at the moment that the
+// limiter gave it.
+const slow = 100 * time.Millisecond
+
+// await waits for the end of a pause and for the rate limiter, and returns credentials
+// that are valid then. If those take long to come, others waited for them too: they
+// must not leave together, so the limiter is asked again.
+func (c *Client) await(ctx context.Context) (rpc.Credentials, error) {
+	for {
+		if err := c.limit(ctx); err != nil {
+			return rpc.Credentials{}, err
+		}
+		start := time.Now()
+		cred, err := c.provider.Credentials(ctx)
+		if err != nil {
+			return rpc.Credentials{}, credentialsError(ctx, err)
+		}
+		if time.Since(start) < slow {
+			return cred, nil
+		}
+	}
+}
+
+// limit waits for the end of a pause and for the rate limiter.
+func (c *Client) limit(ctx context.Context) error {
 	start := time.Now()
 	defer func() { c.observer.LimiterWaited(time.Since(start)) }()
 	for {
 		if err := c.pause.wait(ctx); err != nil {
 			return err
 		}
-		if c.limiter.Wait(ctx) != nil || !sleep(ctx, c.share.wait(time.Now())) {
+		if c.limiter.Wait(ctx) != nil {
 			return waitError(ctx)
 		}
 		if c.pause.left() <= 0 { // another call may have been throttled meanwhile

@@ -37,7 +37,7 @@ func TestCredentialsDoNotExpireInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, err := cas.New(cas.Options{
 			Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: hourly{}, Provider: hourly{}, Observer: hourly{},
-			RequestTimeout: time.Second, RequestsPerSecond: 1.0 / 2400, Concurrency: 1, MaxAttempts: 1, TotalShards: 1,
+			RequestTimeout: time.Second, RequestsPerSecond: 1.0 / 2400, Concurrency: 1, MaxAttempts: 1,
 		})
 		if err != nil {
 			t.Fatal(err)

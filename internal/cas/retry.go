@@ -101,12 +101,12 @@ func (p *pause) wait(ctx context.Context) error {
 	}
 }
 
-// waitError says that a context ended, or would end, before a call's turn came.
+// waitError says that a context ended, or would end, before a call could be made.
 func waitError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return fmt.Errorf("waiting for a turn to call: %w", context.Canceled)
+		return fmt.Errorf("waiting to call: %w", context.Canceled)
 	}
-	return fmt.Errorf("waiting for a turn to call: %w", context.DeadlineExceeded)
+	return fmt.Errorf("waiting to call: %w", context.DeadlineExceeded)
 }
 
 // credentialsError makes any failure of a provider count as auth, but for the

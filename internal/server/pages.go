@@ -14,6 +14,8 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
+
+	"aliyun_cas_exporter/collector"
 )
 
 //go:embed start.html runbooks.html style.css icon.svg
@@ -28,7 +30,7 @@ type pages struct {
 
 func newPages(o Options) (*pages, error) {
 	templates, err := template.New("").Funcs(template.FuncMap{
-		"name": name, "line": line, "advice": advice, "runbook": runbook, "class": classOf, "bar": bar,
+		"name": name, "line": line, "advice": advice, "runbook": runbook, "class": classOf, "bar": bar, "shown": func(j collector.JobState) []collector.StatusCount { return shown(&j) },
 		"telemetry": func() string { return o.TelemetryPath[1:] },
 		"ago":       func(at time.Time) string { return ago(o.Now().Sub(at)) },
 		"utc":       func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
@@ -95,14 +97,14 @@ type segment struct {
 }
 
 // bar divides a job's workers by status. A status with any worker can be seen.
-func bar(j Job) []segment {
+func bar(j collector.JobState) []segment {
 	const least = 1.5
-	shown := j.Shown()
-	scale := (100 - least*float64(len(shown))) / float64(max(1, j.Total()))
+	counts := shown(&j)
+	scale := (100 - least*float64(len(counts))) / float64(max(1, j.Total()))
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) }
 	var segments []segment
 	x := 0.0
-	for _, c := range shown {
+	for _, c := range counts {
 		width := least + float64(c.N)*scale
 		segments = append(segments, segment{classOf(c.Status), number(x), number(width)})
 		x += width

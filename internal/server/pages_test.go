@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/docs"
 	"aliyun_cas_exporter/internal/reason"
 	"aliyun_cas_exporter/internal/server"
@@ -24,12 +25,12 @@ var update = flag.Bool("update", false, "write the golden files")
 // now is when the golden pages are looked at.
 func now() time.Time { return time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) }
 
-func workers(n ...int) []server.Count {
-	var counts []server.Count
+func workers(n ...int) []collector.StatusCount {
+	var counts []collector.StatusCount
 	for i, status := range []string{
 		"editing", "pending", "scheduling", "processing", "success", "error", "rollback", "rollback_success", "rollback_error",
 	} {
-		c := server.Count{Status: status}
+		c := collector.StatusCount{Status: status}
 		if i < len(n) {
 			c.N = n[i]
 		}
@@ -41,45 +42,45 @@ func workers(n ...int) []server.Count {
 // states are the pages that golden files hold.
 func states() map[string]server.Status {
 	ago := func(d time.Duration) time.Time { return now().Add(-d) }
-	up := func(id int64, name, status string, counts ...int) server.Job {
-		return server.Job{ID: id, Name: name, Status: status, Polled: true, Up: true, Confirmed: ago(12 * time.Second), Workers: workers(counts...)}
+	up := func(id int64, name, status string, counts ...int) collector.JobState {
+		return collector.JobState{ID: id, Name: name, Status: status, Polled: true, Up: true, Success: ago(12 * time.Second), Workers: workers(counts...)}
 	}
-	down := func(j server.Job, reason, text string, confirmed time.Duration) server.Job {
-		j.Up, j.Reason, j.Error, j.Confirmed = false, reason, text, ago(confirmed)
+	down := func(j collector.JobState, why reason.Reason, text string, confirmed time.Duration) collector.JobState {
+		j.Up, j.Failure, j.Error, j.Success = false, why, text, ago(confirmed)
 		return j
 	}
-	one := func(a server.Account) server.Status {
-		return server.Status{Version: "1.2.3", Accounts: []server.Account{a}}
+	one := func(a collector.State) server.Status {
+		return server.Status{Version: "1.2.3", Accounts: []collector.State{a}}
 	}
 	hostile := []string{
 		`<script>document.title='ran'</script>`, `"><img src=x onerror=alert(1)>`, `'--><style>*{display:none}</style>`,
 		"\u202enohsrever\u202c\u2066\u200b", "two\nlines\tand\x00nul", strings.Repeat("x", 10_000), "\xff\xfe", " ", `{{.}}`,
 	}
-	var attacks []server.Job
+	var attacks []collector.JobState
 	for i, text := range hostile {
 		j := up(int64(i+1), text, text, 0, 0, 0, 1)
-		j.Workers = append(j.Workers, server.Count{Status: text, N: 2})
+		j.Workers = append(j.Workers, collector.StatusCount{Status: text, N: 2})
 		attacks = append(attacks, down(j, "decode", text, time.Minute))
 	}
 	return map[string]server.Status{
-		"before_the_first_poll": one(server.Account{Jobs: []server.Job{{ID: 8888}}}),
-		"nothing":               one(server.Account{Polled: true, LastPoll: ago(3 * time.Second)}),
-		"demo": {Demo: true, Version: "1.2.3", Accounts: []server.Account{
-			{Name: "production", Polled: true, LastPoll: ago(3 * time.Second), Jobs: []server.Job{
+		"before_the_first_poll": one(collector.State{Jobs: []collector.JobState{{ID: 8888}}}),
+		"nothing":               one(collector.State{Polled: true, LastPoll: ago(3 * time.Second)}),
+		"demo": {Demo: true, Version: "1.2.3", Accounts: []collector.State{
+			{Name: "production", Polled: true, LastPoll: ago(3 * time.Second), Jobs: []collector.JobState{
 				up(1, "done", "success", 0, 0, 0, 0, 420), up(2, "renewal", "processing", 0, 17, 2, 12, 26, 3), up(3, "empty", "success"),
 				up(4, "rolled-back", "success", 0, 0, 0, 0, 1, 0, 2, 14, 1),
 			}},
 			{Name: "staging"},
 		}},
-		"outage": one(server.Account{Polled: true, LastPoll: ago(40 * time.Second), Discovery: "list jobs: page 1: answered without an error message (HTTP 502)", Jobs: []server.Job{
+		"outage": one(collector.State{Polled: true, LastPoll: ago(40 * time.Second), ListingError: "list jobs: page 1: answered without an error message (HTTP 502)", Jobs: []collector.JobState{
 			up(1, "done", "success", 0, 0, 0, 0, 420),
 			down(up(2, "throttled", "processing", 0, 1, 0, 0, 30, 2), "throttled", "list workers of job 2: page 1: Throttling.User: Request was denied (HTTP 429)", 4*time.Minute),
-			{ID: 3, Polled: true, Reason: "forbidden", Error: "list workers of job 3: page 1: Forbidden.RAM: not authorized (HTTP 403)"},
+			{ID: 3, Polled: true, Failure: "forbidden", Error: "list workers of job 3: page 1: Forbidden.RAM: not authorized (HTTP 403)"},
 		}}),
-		"stale": one(server.Account{Polled: true, LastPoll: ago(9 * time.Second), Jobs: []server.Job{
-			{ID: 1, Polled: true, Reason: "network", Error: "list workers of job 1: page 1: dial tcp: connection refused", Confirmed: ago(3 * 24 * time.Hour), Stale: true},
+		"stale": one(collector.State{Polled: true, LastPoll: ago(9 * time.Second), Jobs: []collector.JobState{
+			{ID: 1, Polled: true, Failure: "network", Error: "list workers of job 1: page 1: dial tcp: connection refused", Success: ago(3 * 24 * time.Hour), Stale: true},
 		}}),
-		"hostile": one(server.Account{Name: hostile[0] + hostile[3], Polled: true, LastPoll: ago(time.Second), Discovery: hostile[1], Jobs: attacks}),
+		"hostile": one(collector.State{Name: hostile[0] + hostile[3], Polled: true, LastPoll: ago(time.Second), ListingError: hostile[1], Jobs: attacks}),
 	}
 }
 
@@ -165,11 +166,11 @@ func TestRunbooksPage(t *testing.T) {
 // TestRunbookLinks follows each link of the start page, for every reason, into the
 // runbooks that are shipped.
 func TestRunbookLinks(t *testing.T) {
-	var jobs []server.Job
+	var jobs []collector.JobState
 	for _, why := range reason.All() {
-		jobs = append(jobs, server.Job{ID: 1, Polled: true, Reason: string(why), Workers: workers(0, 0, 0, 0, 0, 1)})
+		jobs = append(jobs, collector.JobState{ID: 1, Polled: true, Failure: why, Workers: workers(0, 0, 0, 0, 0, 1)})
 	}
-	page := show(t, server.Status{Accounts: []server.Account{{Polled: true, Discovery: "it failed", Jobs: jobs}}})
+	page := show(t, server.Status{Accounts: []collector.State{{Polled: true, ListingError: "it failed", Jobs: jobs}}})
 	guide := newServer(t, func(o *server.Options) { o.Runbooks = docs.Runbooks }).ask("GET", "/runbooks").Body.String()
 	links := regexp.MustCompile(`href="runbooks#(\w+)"`).FindAllStringSubmatch(page, -1)
 	if len(links) != len(jobs)+2 {
@@ -189,12 +190,12 @@ func TestManyJobs(t *testing.T) {
 		t.Run(fmt.Sprintf("%d accounts of %d", test.accounts, test.jobs), func(t *testing.T) {
 			var s server.Status
 			for a := range test.accounts {
-				account := server.Account{Name: fmt.Sprint("account-", a), Polled: true}
+				account := collector.State{Name: fmt.Sprint("account-", a), Polled: true}
 				for id := range test.jobs {
-					j := server.Job{ID: int64(id + 1), Status: "success", Polled: true, Up: true, Confirmed: now(), Workers: workers(0, 0, 0, 0, 1)}
+					j := collector.JobState{ID: int64(id + 1), Status: "success", Polled: true, Up: true, Success: now(), Workers: workers(0, 0, 0, 0, 1)}
 					switch id {
 					case 0:
-						j.Up, j.Reason, j.Name = false, "timeout", "unread-job"
+						j.Up, j.Failure, j.Name = false, "timeout", "unread-job"
 					case 1:
 						j.Workers, j.Name = workers(0, 0, 0, 0, 0, 1), "failing-job"
 					}

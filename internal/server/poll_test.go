@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/server"
@@ -36,7 +37,7 @@ func (key) Invalidate() {}
 
 // newExporter returns a server of what a poller of job 8888 sees, which has a worker
 // in each of so many places.
-func newExporter(tb testing.TB, places int) (*fixture, *collector.Poller, *simulator.Simulator) {
+func newExporter(tb testing.TB, places int) (*fixture, *schedule.Account, *simulator.Simulator) {
 	tb.Helper()
 	sim := simulator.New(simulator.Options{})
 	var workers []simulator.Worker
@@ -53,14 +54,16 @@ func newExporter(tb testing.TB, places int) (*fixture, *collector.Poller, *simul
 	if err != nil {
 		tb.Fatal(err)
 	}
-	poller := collector.New(collector.Options{
-		API: client, Metrics: metrics, Logger: slog.New(slog.DiscardHandler), JobIDs: []int64{8888}, TotalShards: 1,
+	account := schedule.New(schedule.Options{
+		API: client, Observer: metrics, Logger: slog.New(slog.DiscardHandler), JobIDs: []int64{8888}, TotalShards: 1,
 		PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
-		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: places, FailedLimit: 100,
+		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: places, MaxJobs: 100, MaxGroups: 10 * places, MaxFailed: 100,
 	})
-	fleet := collector.NewFleet(poller)
+	accounts := schedule.Accounts{account}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return newServer(tb, func(o *server.Options) { o.Gatherer, o.Facts, o.Ready = registry, fleet, fleet.Ready }), poller, sim
+	return newServer(tb, func(o *server.Options) {
+		o.Gatherer, o.Facts, o.Ready = registry, collector.New(accounts), accounts.Ready
+	}), account, sim
 }
 
 // TestFactsAreTheSameInEveryFormat parses what is served as text, as OpenMetrics and

@@ -6,72 +6,25 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // Status is what the start page shows.
 type Status struct {
 	Version  string
 	Demo     bool
-	Accounts []Account
+	Accounts []collector.State
 }
 
-// Account is the state of one account.
-type Account struct {
-	Name      string // empty for the unnamed one
-	Polled    bool   // the first poll has ended
-	LastPoll  time.Time
-	Discovery string // why the last listing failed; empty: it did not, or there is none
-	Jobs      []Job
+// shown returns the statuses with any worker.
+func shown(j *collector.JobState) []collector.StatusCount {
+	return slices.DeleteFunc(slices.Clone(j.Workers), func(c collector.StatusCount) bool { return c.N == 0 })
 }
-
-// Job is the state of one job.
-type Job struct {
-	ID           int64
-	Name, Status string
-	Polled, Up   bool
-	Reason       string // of the last failure, one of the closed set
-	Error        string // the same in one line, free of secrets
-	Confirmed    time.Time
-	Stale        bool // too old to be exported
-	Workers      []Count
-}
-
-// Count is a number of workers in one status.
-type Count struct {
-	Status string
-	N      int
-}
-
-// Shown returns the statuses with any worker.
-func (j *Job) Shown() []Count {
-	return slices.DeleteFunc(slices.Clone(j.Workers), func(c Count) bool { return c.N == 0 })
-}
-
-// Total returns the number of workers.
-func (j *Job) Total() int {
-	total := 0
-	for _, c := range j.Workers {
-		total += c.N
-	}
-	return total
-}
-
-// Failed returns the number of workers that failed.
-func (j *Job) Failed() int {
-	failed := 0
-	for _, c := range j.Workers {
-		if classOf(c.Status) == "bad" {
-			failed += c.N
-		}
-	}
-	return failed
-}
-
-// Down reports whether the last poll of the job failed.
-func (j *Job) Down() bool { return j.Polled && !j.Up }
 
 // trouble says how urgent a job is: what cannot be read comes first.
-func (j *Job) trouble() int {
+func trouble(j *collector.JobState) int {
 	switch {
 	case j.Down():
 		return 0
@@ -98,9 +51,9 @@ type overview struct {
 
 // section is an account as it is shown.
 type section struct {
-	Account
-	Listed []Job // those in trouble first
-	Hidden int   // how many more there are
+	collector.State
+	Listed []collector.JobState // those in trouble first
+	Hidden int                  // how many more there are
 }
 
 // newOverview counts, sorts and cuts.
@@ -109,8 +62,8 @@ func newOverview(s Status, at time.Time) overview {
 	most := max(5, maxListed/max(1, len(s.Accounts)))
 	for _, a := range s.Accounts {
 		jobs := slices.Clone(a.Jobs)
-		slices.SortStableFunc(jobs, func(a, b Job) int {
-			return cmp.Or(cmp.Compare(a.trouble(), b.trouble()), cmp.Compare(b.ID, a.ID))
+		slices.SortStableFunc(jobs, func(a, b collector.JobState) int {
+			return cmp.Or(cmp.Compare(trouble(&a), trouble(&b)), cmp.Compare(b.ID, a.ID))
 		})
 		for i := range jobs {
 			o.count(&jobs[i])
@@ -121,7 +74,7 @@ func newOverview(s Status, at time.Time) overview {
 	return o
 }
 
-func (o *overview) count(j *Job) {
+func (o *overview) count(j *collector.JobState) {
 	o.Jobs++
 	o.Workers += j.Total()
 	o.FailedWorkers += j.Failed()
@@ -150,8 +103,8 @@ func classOf(status string) string {
 }
 
 // advice says what to do about a failed poll.
-func advice(reason string) string {
-	return map[string]string{
+func advice(r reason.Reason) string {
+	return map[reason.Reason]string{
 		"auth":         "Check the access key, its token and this host's clock.",
 		"forbidden":    "Grant the actions of deploy/ram-policy.json to this identity.",
 		"throttled":    "Lower CAS_REQUESTS_PER_SECOND, or find who else uses the quota.",
@@ -163,14 +116,14 @@ func advice(reason string) string {
 		"decode":       "The answer is not what the API documents: look for a proxy that changes it.",
 		"incomplete":   "Rows move while they are read, as in a running job; it is read again at the next poll.",
 		"limit":        "The job is larger than CAS_MAX_WORKERS_PER_JOB.",
-	}[reason]
+	}[r]
 }
 
 // runbook returns the page and section about a failed poll.
-func runbook(reason string) string {
-	section := map[string]string{
+func runbook(r reason.Reason) string {
+	section := map[reason.Reason]string{
 		"auth": "aliyuncasauthfailing", "forbidden": "aliyuncaspermissionmissing", "throttled": "aliyuncasthrottled",
-	}[reason]
+	}[r]
 	return "runbooks#" + cmp.Or(section, "aliyuncasdatastale")
 }
 

@@ -1,4 +1,4 @@
-package collector
+package schedule
 
 import (
 	"hash/fnv"
@@ -11,7 +11,7 @@ func (o *Options) owns(jobID int64) bool {
 		return true
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(o.Account + "/" + strconv.FormatInt(jobID, 10)))
+	_, _ = h.Write([]byte(o.Name + "/" + strconv.FormatInt(jobID, 10)))
 	return jump(mix(h.Sum64()), o.TotalShards) == o.Shard
 }
 

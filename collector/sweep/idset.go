@@ -1,4 +1,4 @@
-package collector
+package sweep
 
 // idSet is a set of ids. They mostly come in a row, and then 64 of them share a
 // word; far apart, each costs what it would in a map of ids.

@@ -1,0 +1,250 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/reason"
+)
+
+// Account watches the jobs of one account. Run it, or Poll it; everything else is
+// safe for concurrent use.
+type Account struct {
+	poller
+	lister lister
+	cost   cost
+
+	published
+
+	running sync.WaitGroup  // workers, and a listing
+	listed  <-chan struct{} // closed when the last listing has ended
+
+	mu      sync.Mutex // guards what follows, and of the jobs what a poll does not own
+	tick    time.Time  // when the last tick began
+	queue   queue
+	polling map[*job]bool
+	working int // workers
+	current round
+}
+
+// New returns an Account. Its configured jobs are visible at once, as not up.
+func New(o Options) *Account {
+	a := &Account{queue: newQueue(o.PollInterval, o.ResyncInterval), polling: map[*job]bool{}}
+	a.Options = &o
+	a.lister.Options, a.cost.Options = &o, &o
+	var jobs []*job
+	for _, id := range o.JobIDs {
+		if o.owns(id) {
+			jobs = append(jobs, newJob(id, true))
+		}
+	}
+	a.publish(jobs)
+	return a
+}
+
+// Run polls until ctx ends: a tick after the delay, then one at every interval.
+func (a *Account) Run(ctx context.Context, delay time.Duration) {
+	defer a.running.Wait()
+	var jitter time.Duration // keeps exporters that started together from calling together
+	for next := time.Now().Add(delay); sleep(ctx, time.Until(next)+jitter); next = next.Add(a.PollInterval) {
+		listed := a.beginTick(ctx)
+		patience := time.NewTimer(a.PollInterval / 5)
+		select {
+		case <-listed:
+		case <-patience.C: // a slow listing holds up no job that is known
+			a.fill(ctx, nil, time.Time{})
+		}
+		patience.Stop()
+		jitter = rand.N(a.PollInterval / 10)
+	}
+}
+
+// Poll makes one tick and polls until no job waits, however long that takes. It
+// reports whether every job, and the listing, succeeded.
+func (a *Account) Poll(ctx context.Context) bool {
+	<-a.beginTick(ctx)
+	a.running.Wait()
+	return ctx.Err() == nil && len(a.Round().Failures) == 0
+}
+
+// sleep waits; false as soon as the context ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// beginTick lets the jobs be listed, unless the last listing is still being read, and
+// polled. What it returns is closed when they are in the queue.
+func (a *Account) beginTick(ctx context.Context) (listed <-chan struct{}) {
+	a.API.Tick()
+	tick := time.Now()
+	a.beginRound(tick)
+	if a.listed == nil || closed(a.listed) {
+		ended := make(chan struct{})
+		a.listed = ended
+		a.running.Go(func() {
+			defer close(ended)
+			a.list(ctx, tick)
+		})
+	}
+	return a.listed
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// list reads and takes the listing of a tick, if there is discovery, and fills the queue.
+func (a *Account) list(ctx context.Context, tick time.Time) {
+	var l listed
+	if a.Discovery != nil {
+		l = a.lister.list(ctx)
+		if errors.Is(l.err, context.Canceled) {
+			return
+		}
+		a.take(l, tick)
+	}
+	a.fill(ctx, l.jobs, tick)
+}
+
+// beginRound ends the round before, unless jobs of it that move still wait.
+func (a *Account) beginRound(tick time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tick = tick
+	if a.current.anyOf(a.queue.waiting[moving]) {
+		a.Observer.TicksSkipped(1)
+		return
+	}
+	if a.current.running() {
+		a.endRound()
+	}
+	a.current = newRound(tick, a.Observer.RequestsByAction())
+}
+
+// endRound publishes the round, and what the polling takes by what was read. The caller
+// holds mu.
+func (a *Account) endRound() {
+	a.expect(*a.jobs.Load())
+	a.round.Store(a.current.end(a.Observer.RequestsByAction()))
+	a.current = round{}
+}
+
+// take publishes the outcome of a listing. One that failed changes no job.
+func (a *Account) take(l listed, tick time.Time) {
+	before := a.Listing()
+	next := Listing{Polled: true, Up: l.err == nil, Failure: reason.Of(l.err), pages: l.pages}
+	if l.err != nil {
+		next.Error, next.pages = l.err.Error(), before.pages
+		a.Observer.PollFailed(next.Failure)
+		a.mu.Lock()
+		a.current.failed(l.err)
+		a.mu.Unlock()
+	} else {
+		a.adopt(l.jobs, tick)
+	}
+	a.listing.Store(&next)
+	logListing(a.Logger, before, next, len(*a.jobs.Load()))
+}
+
+// adopt makes the watched jobs what the listing and the settings name.
+func (a *Account) adopt(listed map[int64]*cas.Job, now time.Time) {
+	known := map[int64]bool{}
+	var jobs []*job
+	for _, j := range *a.jobs.Load() {
+		known[j.id] = true
+		if record, ok := listed[j.id]; j.configured || ok && a.Discovery.covers(record, now) {
+			jobs = append(jobs, j)
+		}
+	}
+	for id, record := range listed {
+		if !known[id] && a.owns(id) && a.Discovery.covers(record, now) {
+			jobs = append(jobs, newJob(id, false))
+		}
+	}
+	a.watch(jobs)
+}
+
+// fill puts the jobs into the queue that have something to ask the API and were not
+// polled since the last tick. records are those of a listing of the tick at; at is zero
+// before the listing has ended.
+func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.Time) {
+	jobs := *a.jobs.Load()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var waiting []*job
+	for _, j := range jobs {
+		if !a.polling[j] && j.mustPoll(records[j.id], at, a.MaxStaleness) && j.polled.Before(a.tick) {
+			waiting = append(waiting, j)
+		}
+	}
+	a.queue.fill(waiting)
+	a.expect(jobs)
+	a.current.update(a.tick, waiting, a.polling, !at.IsZero())
+	if a.current.done() {
+		a.endRound()
+	}
+	for range min(a.workers(), len(a.polling)+len(waiting)) - a.working {
+		a.working++
+		a.running.Go(func() { a.work(ctx) })
+	}
+}
+
+// expect publishes, and logs, what the polling takes, before the first read, which can
+// take long.
+func (a *Account) expect(jobs []*job) {
+	expected := a.cost.expect(jobs, a.Listing().pages)
+	a.expected.Store(&expected)
+	a.cost.log(a.Logger, expected, len(jobs))
+}
+
+// work polls jobs until none waits.
+func (a *Account) work(ctx context.Context) {
+	for j, tick := a.next(ctx); j != nil; j, tick = a.next(ctx) {
+		a.finish(j, a.poll(ctx, j, tick))
+	}
+}
+
+// next takes a job out of the queue; nil ends the worker.
+func (a *Account) next(ctx context.Context) (*job, time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var j *job
+	if ctx.Err() == nil {
+		j = a.queue.next(time.Now())
+	}
+	if j == nil {
+		a.working--
+		return nil, time.Time{}
+	}
+	j.polled = time.Now()
+	a.polling[j] = true
+	return j, a.tick
+}
+
+// finish ends the poll of a job, and the round with its last one.
+func (a *Account) finish(j *job, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.polling, j)
+	delete(a.current.open, j)
+	a.current.failed(err)
+	if a.current.done() {
+		a.endRound()
+	}
+}

@@ -1,0 +1,70 @@
+package schedule
+
+import (
+	"log/slog"
+	"math"
+	"time"
+)
+
+// cost is what the polling of an account is expected to take.
+type cost struct {
+	*Options
+	logged float64 // requests per interval
+}
+
+// expect returns how many requests an interval needs in the long run, by action:
+// the listing, the pages of every job that moves, and, spread over the resync
+// interval, those of the finished jobs and every job's counts.
+func (c *cost) expect(jobs []*job, listingPages int) map[string]float64 {
+	// A resync is due after nine tenths of its interval in the mean.
+	perInterval := min(1, float64(c.PollInterval)/(0.9*float64(c.ResyncInterval)))
+	var described, pages, counted float64
+	o := c.sweep()
+	for _, j := range jobs {
+		v := j.view.Load()
+		if c.Discovery == nil && j.configured {
+			described++
+		}
+		n := float64(o.Reads())
+		if v.Snapshot != nil {
+			n = float64(v.Snapshot.Pages)
+		}
+		if v.Record.Known() && v.Record.Value.Finished() {
+			n *= perInterval
+		}
+		pages += n
+		counted += perInterval
+	}
+	return map[string]float64{
+		"ListDeploymentJob":     float64(listingPages),
+		"DescribeDeploymentJob": described,
+		"ListWorkerResource":    pages,
+
+		"DescribeDeploymentJobStatus": counted,
+	}
+}
+
+// log says what the polling takes when that changed by a quarter or crossed what the
+// rate limit allows, and warns when it is more.
+func (c *cost) log(log *slog.Logger, expected map[string]float64, jobs int) {
+	var needed float64
+	for _, n := range expected {
+		needed += n
+	}
+	allowed := c.RateLimit * c.PollInterval.Seconds()
+	crossed := needed > allowed != (c.logged > allowed)
+	if needed == 0 || !crossed && math.Abs(needed-c.logged) < c.logged/4 {
+		return
+	}
+	c.logged = needed
+	args := []any{
+		"jobs", jobs, "requests_per_interval", math.Ceil(needed),
+		"requests_per_hour", math.Ceil(needed * float64(time.Hour) / float64(c.PollInterval)),
+		"allowed_per_interval", math.Floor(allowed),
+	}
+	if needed > allowed {
+		log.Warn("the watched jobs cannot be read within the poll interval at the configured rate", args...)
+		return
+	}
+	log.Info("expected use of the api", args...)
+}

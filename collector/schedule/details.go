@@ -1,0 +1,116 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+)
+
+// details reads what is known of a job beside its workers: its record, the API's
+// own counts, its certificates. That they cannot be read does not make a poll fail;
+// what is known stays until it is stale.
+type details struct {
+	*Options
+	quota atomic.Pointer[Dated[cas.JobCounts]] // the latest counts of any job: they have the account's quota
+}
+
+// record brings the record of a job that no listing covers. It returns why it could
+// not.
+func (d *details) record(ctx context.Context, v *View) error {
+	record, err := d.API.DescribeJob(ctx, v.ID)
+	if err != nil {
+		return fmt.Errorf("describe job %d: %w", v.ID, err)
+	}
+	v.setRecord(&record, time.Now())
+	return nil
+}
+
+// refresh reads the counts and certificates where the record changed since, where they
+// would become stale, and counts that are old or older than a sweep that counted
+// otherwise.
+func (d *details) refresh(ctx context.Context, j *job, v *View) {
+	now, of := time.Now(), revisionOf(v.Record.Value)
+	if !j.mayReadDetails(v, now, d.MaxStaleness) {
+		return
+	}
+	var countErr, certErr error
+	old := now.Sub(v.Counts.Read) > d.ResyncInterval*4/5
+	if v.Counts.of != of || old || !d.current(v.Counts.At, now) || olderThanSweep(v) {
+		countErr = d.count(ctx, v, of)
+	}
+	if v.Certificates.of != of || !d.current(v.Certificates.At, now) {
+		certErr = d.certificates(ctx, v, of)
+	}
+	if err := errors.Join(countErr, certErr); err != nil {
+		j.missed = missed{now, of}
+		d.Logger.Debug("details of a job are missing", "job_id", v.ID, "err", err)
+	}
+}
+
+// current reports whether something of that date is far from being stale.
+func (d *details) current(at, now time.Time) bool { return now.Sub(at) < d.MaxStaleness/2 }
+
+// olderThanSweep reports whether the API's count differs from that of a later sweep:
+// workers may have come or gone between them.
+func olderThanSweep(v *View) bool {
+	return v.Snapshot != nil && !v.Snapshot.Filtered && v.Counts.Value.Workers >= 0 &&
+		v.Counts.Value.Workers != int64(v.Snapshot.Workers) && v.Counts.At.Before(v.Snapshot.Swept)
+}
+
+func (d *details) count(ctx context.Context, v *View, of revision) error {
+	counts, err := d.API.CountJob(ctx, v.ID)
+	if err != nil {
+		return fmt.Errorf("count: %w", err)
+	}
+	read := datedNow(counts, of)
+	v.Counts = read
+	d.quota.Store(&read)
+	return nil
+}
+
+func (d *details) certificates(ctx context.Context, v *View, of revision) error {
+	certificates, err := d.API.ListCertificates(ctx, v.ID)
+	if err != nil {
+		return fmt.Errorf("list certificates: %w", err)
+	}
+	v.Certificates = datedNow(distinct(certificates), of)
+	return nil
+}
+
+// Quota returns the counts that were read last, of any job: they have the account's
+// quotd. It returns nil where none are current; those of any job are read again at
+// least once in a resync interval.
+func (d *details) Quota(now time.Time) *cas.JobCounts {
+	q := d.quota.Load()
+	if q == nil || now.Sub(q.Read) > d.ResyncInterval+d.MaxStaleness {
+		return nil
+	}
+	return &q.Value
+}
+
+// distinct makes one of certificates that look the same, with the earliest expiry.
+// Those that CAS has by their order have no id, so two of them can.
+func distinct(certificates []cas.Certificate) (all []Certificate) {
+	for _, c := range certificates {
+		one := Certificate{Name: c.Name, CommonName: c.CommonName, NotAfter: c.NotAfter}
+		if c.ID > 0 {
+			one.ID = strconv.FormatInt(c.ID, 10)
+		}
+		i := slices.IndexFunc(all, func(o Certificate) bool {
+			return o.ID == one.ID && o.Name == one.Name && o.CommonName == one.CommonName
+		})
+		switch {
+		case i < 0:
+			all = append(all, one)
+		case all[i].NotAfter.IsZero() || !one.NotAfter.IsZero() && one.NotAfter.Before(all[i].NotAfter):
+			all[i].NotAfter = one.NotAfter
+		}
+	}
+	return all
+}

@@ -1,0 +1,77 @@
+package schedule
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"aliyun_cas_exporter/internal/reason"
+)
+
+// Round is a round that ended.
+type Round struct {
+	Ended    time.Time // zero: none has
+	Took     time.Duration
+	Failures map[reason.Reason]int // jobs and listings that failed
+	Requests map[string]float64    // by action
+}
+
+// round is the jobs that a tick put into the queue, until the last of them was polled.
+// The next tick ends it as well, unless jobs that move still wait: jobs at rest, and
+// sweeps under way, go on into the next round. The zero value is none.
+type round struct {
+	start    time.Time
+	whole    bool // the tick's listing has ended, so that open is all
+	open     map[*job]bool
+	failures map[reason.Reason]int
+	requests map[string]float64 // by action, before the round
+}
+
+func newRound(start time.Time, requests map[string]float64) round {
+	return round{start: start, open: map[*job]bool{}, failures: map[reason.Reason]int{}, requests: requests}
+}
+
+// running reports whether there is a round.
+func (r *round) running() bool { return r.open != nil }
+
+// update makes the round what is left of it; if the tick began it, all jobs that wait
+// or are being polled. listed says that the listing of a tick has ended.
+func (r *round) update(tick time.Time, waiting []*job, polling map[*job]bool, listed bool) {
+	if !r.running() {
+		return
+	}
+	r.whole = r.whole || listed
+	before, open := r.open, map[*job]bool{}
+	for _, j := range waiting {
+		open[j] = true
+	}
+	maps.Copy(open, polling)
+	if !r.start.Equal(tick) {
+		maps.DeleteFunc(open, func(j *job, _ bool) bool { return !before[j] })
+	}
+	r.open = open
+}
+
+// failed counts a failure.
+func (r *round) failed(err error) {
+	if why := reason.Of(err); r.running() && why != "" {
+		r.failures[why]++
+	}
+}
+
+// anyOf reports whether any of the jobs is of the round.
+func (r *round) anyOf(jobs []*job) bool {
+	return slices.ContainsFunc(jobs, func(j *job) bool { return r.open[j] })
+}
+
+// done reports whether nothing of the round is left.
+func (r *round) done() bool { return r.running() && r.whole && len(r.open) == 0 }
+
+// end returns what the round was.
+func (r *round) end(requests map[string]float64) *Round {
+	for action, n := range r.requests {
+		requests[action] -= n
+	}
+	now := time.Now()
+	return &Round{Ended: now, Took: now.Sub(r.start), Failures: r.failures, Requests: requests}
+}

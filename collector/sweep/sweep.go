@@ -1,0 +1,123 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/reason"
+)
+
+// API reads one page of a job's workers; cas.Client implements it.
+type API interface {
+	ListWorkers(ctx context.Context, q cas.WorkerQuery, spare []cas.Worker) (cas.WorkerPage, error)
+}
+
+// Options say how a job is read. Every field but the filters is required.
+type Options struct {
+	Statuses, Products []string // filters; only these are read, all if empty
+
+	PageSize    int                           // rows asked for
+	Concurrency int                           // pages on their way at once
+	Timeout     func(pages int) time.Duration // of a read of so many pages
+	MaxWorkers  int                           // of a job; more fail as reason.Limit
+	MaxGroups   int                           // (product, region, status) of a job; more fail as reason.Limit
+	MaxFailed   int                           // failed workers of a job in Snapshot.Failed; 0: none
+}
+
+// Reads returns of how many listings a sweep consists: the API takes one status and
+// one product a call.
+func (o *Options) Reads() int { return max(1, len(o.Statuses)) * max(1, len(o.Products)) }
+
+// Job reads all workers of a job: a Snapshot, or an error with a reason.Reason and
+// nothing.
+func Job(ctx context.Context, api API, jobID int64, o Options) (*Snapshot, error) {
+	// A worker that moves from one filter's status to another's between two reads is
+	// in both; so is every worker when a product is named in two spellings.
+	var counted *idSet
+	if o.Reads() > 1 {
+		counted = newIDSet()
+	}
+	all := newTally(&o, nil)
+	for _, f := range o.filters() {
+		part, err := f.read(ctx, api, jobID, &o, counted)
+		if err != nil {
+			return nil, fmt.Errorf("list workers of job %d: %w", jobID, err)
+		}
+		all.join(part)
+		for _, id := range part.ids {
+			counted.add(id)
+		}
+	}
+	s, err := all.snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("list workers of job %d: %w", jobID, err)
+	}
+	s.Swept, s.Filtered = time.Now(), len(o.Statuses)+len(o.Products) > 0
+	if s.statuses = o.Statuses; len(s.statuses) == 0 {
+		s.statuses = cas.WorkerStatuses()
+	}
+	return s, nil
+}
+
+// filter narrows a read to what one call can ask for; empty fields ask for all.
+type filter struct{ status, product string }
+
+func (o *Options) filters() []filter {
+	statuses, products := o.Statuses, o.Products
+	if len(statuses) == 0 {
+		statuses = []string{""}
+	}
+	if len(products) == 0 {
+		products = []string{""}
+	}
+	var all []filter
+	for _, product := range products {
+		for _, status := range statuses {
+			all = append(all, filter{status, product})
+		}
+	}
+	return all
+}
+
+// read reads the workers that pass the filter and are not counted yet.
+func (f filter) read(ctx context.Context, api API, jobID int64, o *Options, counted *idSet) (*tally, error) {
+	var t *tally
+	listing := Listing[cas.Worker]{
+		PageSize: o.PageSize, Concurrency: o.Concurrency, MaxRows: int64(o.MaxWorkers), Timeout: o.Timeout,
+		ID: func(w *cas.Worker) int64 { return w.ID },
+		Fetch: func(ctx context.Context, n int, spare []cas.Worker) (Page[cas.Worker], error) {
+			answer, err := api.ListWorkers(ctx, cas.WorkerQuery{
+				JobID: jobID, Status: f.status, CloudProduct: f.product, Page: n, Size: o.PageSize,
+			}, spare)
+			if err == nil {
+				err = f.obeyed(answer.Workers)
+			}
+			return Page[cas.Worker]{Rows: answer.Workers, Total: answer.Total, ShowSize: answer.ShowSize}, err
+		},
+	}
+	pages, err := listing.Read(ctx, func() func(*cas.Worker) {
+		t = newTally(o, counted)
+		return t.add
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.pages = pages
+	return t, nil
+}
+
+// obeyed fails when a row is not what the filter asked for: a filter that is
+// ignored would count such a worker once for each read.
+func (f filter) obeyed(workers []cas.Worker) error {
+	for i := range workers {
+		w := &workers[i]
+		if f.status != "" && w.Status != f.status || f.product != "" && !strings.EqualFold(w.CloudProduct, f.product) {
+			return reason.Errorf(reason.Decode, "the answer to Status=%q CloudProduct=%q holds a worker of %q in %q",
+				f.status, f.product, w.CloudProduct, w.Status)
+		}
+	}
+	return nil
+}
