@@ -34,6 +34,7 @@ type sample struct {
 type scrape struct {
 	job     string
 	targets []string
+	labels  string // of the targets
 	more    string
 }
 
@@ -45,16 +46,23 @@ func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
 	if binary == "" {
 		t.Skip("PROMETHEUS names no prometheus binary: .ci/dashboards.sh does")
 	}
-	rules, err := filepath.Abs("../deploy/prometheus/rules.yml")
+	rules, err := os.ReadFile("../deploy/prometheus/rules.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	rules = regexp.MustCompile(`(?m)^( +for:) .+$`).ReplaceAll(rules, []byte("$1 1s")) // alerts shall fire while the test runs
 	var config strings.Builder
-	fmt.Fprintf(&config, "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%q]\nscrape_configs:\n", rules)
-	for _, s := range scrapes {
-		fmt.Fprintf(&config, "  - job_name: %s\n    static_configs: [{targets: [%s]}]\n%s", s.job, strings.Join(s.targets, ", "), s.more)
+	config.WriteString("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\nscrape_configs:\n")
+	for i, s := range scrapes {
+		if i == 0 || s.job != scrapes[i-1].job {
+			fmt.Fprintf(&config, "  - job_name: %s\n%s    static_configs:\n", s.job, s.more)
+		}
+		fmt.Fprintf(&config, "      - {targets: [%s], labels: {%s}}\n", strings.Join(s.targets, ", "), s.labels)
 	}
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "rules.yml"), rules, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -168,6 +176,9 @@ func start(t *testing.T, env []string, binary string, args ...string) (address s
 		address = match[1]
 		return nil
 	})
+	if address == "" {
+		t.FailNow()
+	}
 	return address
 }
 
