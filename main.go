@@ -20,6 +20,9 @@ func main() {
 	if set := debug.SetGCPercent(gcPercent); set != 100 {
 		debug.SetGCPercent(set) // GOGC asks for it
 	}
+	// Nothing needs a reload. By default SIGHUP ends the program, which service managers
+	// take for a clean end.
+	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(app.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
