@@ -77,7 +77,7 @@ func (c *Client) ListCertificates(ctx context.Context, id int64) ([]Certificate,
 			return err
 		})
 	})
-	return certs, err
+	return earliest(certs), err
 }
 
 func (c *Certificate) read(d *decoder) error {

@@ -171,11 +171,21 @@ func (s *Simulator) listCertificates(form url.Values) (map[string]any, *refusal)
 	}
 	rows := []any{}
 	for _, c := range e.job.Certificates {
-		rows = append(rows, map[string]any{
-			"CertId": c.ID, "CertName": c.Name, "CommonName": c.CommonName, "Sans": []string{c.CommonName}, "CertType": "DV",
+		row := map[string]any{
+			"CertName": c.Name, "CommonName": c.CommonName, "Sans": []string{c.CommonName}, "CertType": "DV",
 			"CertOrderType": "upload", "Algorithm": "RSA", "IsTrustee": false, "StatusCode": "issued",
-			"NotBeforeTime": c.NotBefore.UnixMilli(), "NotAfterTime": c.NotAfter.UnixMilli(),
-		})
+		}
+		if c.ID != 0 {
+			row["CertId"] = c.ID
+		} else {
+			row["OrderId"] = c.OrderID
+		}
+		for name, at := range map[string]time.Time{"NotBeforeTime": c.NotBefore, "NotAfterTime": c.NotAfter} {
+			if !at.IsZero() {
+				row[name] = at.UnixMilli()
+			}
+		}
+		rows = append(rows, row)
 	}
 	return map[string]any{"Data": rows}, nil
 }

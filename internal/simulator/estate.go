@@ -16,9 +16,10 @@ type Job struct {
 	Certificates                                                         []Certificate
 }
 
-// Certificate is one that a job deploys.
+// Certificate is one that a job deploys. One that was ordered and has no ID is listed
+// by its OrderID.
 type Certificate struct {
-	ID                  int64
+	ID, OrderID         int64
 	Name, CommonName    string
 	NotBefore, NotAfter time.Time
 }
