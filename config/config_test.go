@@ -292,6 +292,13 @@ CAS_ACCOUNTS: "bad name:acs:ram::1000000000000001:role/..." is not name:role-arn
 CAS_ACCOUNTS: the role of account x is not like acs:ram::123456789012****:role/name
 CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, dashes and underscores`,
 		},
+		{"accounts, semicolons", with("CAS_ACCOUNTS", "a:"+role+";b:"+role), nil, "CAS_ACCOUNTS: holds something else than commas between its accounts"},
+		{"accounts, spaces", with("CAS_ACCOUNTS", "a:"+role+" b:"+role), nil, "CAS_ACCOUNTS: holds something else than commas between its accounts"},
+		{"accounts, lines", with("CAS_ACCOUNTS", "a:"+role+"\nb:"+role), nil, "CAS_ACCOUNTS: holds control characters, or is not valid UTF-8"},
+		{"accounts, bars", with("CAS_ACCOUNTS", "a:"+role+"|b:"+role), nil, "CAS_ACCOUNTS: holds something else than commas between its accounts"},
+		{"products, semicolons", with("CAS_CLOUD_PRODUCTS", "CDN;SLB"), nil, "CAS_CLOUD_PRODUCTS: holds something else than commas between its products"},
+		{"products, spaces", with("CAS_CLOUD_PRODUCTS", "CDN SLB"), nil, "CAS_CLOUD_PRODUCTS: holds something else than commas between its products"},
+		{"jobs, semicolons", with("CAS_JOB_IDS", "8888;8889"), nil, `CAS_JOB_IDS: "8888;8889" is not a job id such as 8888`},
 		{
 			"jobs of accounts", with("CAS_ACCOUNTS", "prod:"+role, "CAS_JOB_IDS", "8888,test/8889"), nil,
 			"CAS_JOB_IDS: \"8888\" must be name/id with a name of CAS_ACCOUNTS\nCAS_JOB_IDS: \"test/8889\" must be name/id with a name of CAS_ACCOUNTS",
@@ -377,8 +384,7 @@ func TestEveryVariableIsNamed(t *testing.T) {
 			t.Errorf("%s: got %q, want one fault", v.Name, err)
 			continue
 		}
-		// The region is only wrong because it has no endpoint.
-		if name := faults.Faults[0].Name; name != v.Name && (v.Name != "CAS_REGION_ID" || name != "CAS_ENDPOINT") {
+		if name := faults.Faults[0].Name; name != v.Name {
 			t.Errorf("%s: got %q, want its name", v.Name, err)
 		}
 	}
@@ -426,9 +432,9 @@ func TestFlagsOverrideVariables(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	s := good(t, with("CAS_SERVICE_PORT", "443", "CAS_PORT_443_TCP_ADDR", "10.0.0.1", "CAS_POLL_INTERVALL", "5m", "CAS_", "x",
 		"CAS_ACCESS_KEY_SECRET", "secret-by-a-wrong-name", "CASE", "x", "CAS_REQUESTS_PER_SECOND", "20", "CAS_DISCOVERY_JOB_TYPES", "user,robot",
-		"ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "true"))
+		"ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "true", "CAS_ROLE_ARN", "acs:ram::1:role/x"))
 	want := []string{
-		"ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect without ALIBABA_CLOUD_STS_REGION",
+		"ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect on STS without ALIBABA_CLOUD_STS_REGION",
 		"CAS_ is not a setting of this program",
 		"CAS_ACCESS_KEY_SECRET is not a setting of this program",
 		"CAS_DISCOVERY_JOB_TYPES: \"robot\" is not a documented type of job",
@@ -442,14 +448,60 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-func TestEndpointByRegion(t *testing.T) {
-	for region, want := range map[string]string{
-		"cn-hangzhou": "https://cas.aliyuncs.com", "ap-southeast-1": "https://cas.ap-southeast-1.aliyuncs.com",
-		"eu-central-1": "https://cas.eu-central-1.aliyuncs.com", "me-east-1": "https://cas.me-east-1.aliyuncs.com",
-		"cn-hongkong": "https://cas.cn-hongkong.aliyuncs.com",
+// TestRegions holds the addresses that regions lead to, and what is wrong with them.
+func TestRegions(t *testing.T) {
+	const elsewhere = "CAS_REGION_ID: certificates and their jobs are documented for cn-hangzhou and ap-southeast-1 only; %s may be for private CA only"
+	for _, test := range []struct {
+		regions, endpoints, vpc string
+		want                    []config.Region
+		warned                  []string // regions
+		fault                   string
+	}{
+		{regions: "", want: []config.Region{{"cn-hangzhou", "https://cas.aliyuncs.com"}}},
+		{regions: "ap-southeast-1", want: []config.Region{{"ap-southeast-1", "https://cas.ap-southeast-1.aliyuncs.com"}}},
+		{regions: "eu-central-1", want: []config.Region{{"eu-central-1", "https://cas.eu-central-1.aliyuncs.com"}}, warned: []string{"eu-central-1"}},
+		{regions: "cn-hongkong", want: []config.Region{{"cn-hongkong", "https://cas.cn-hongkong.aliyuncs.com"}}, warned: []string{"cn-hongkong"}},
+		{regions: "ap-southeast-3", want: []config.Region{{"ap-southeast-3", "https://cas.ap-southeast-3.aliyuncs.com"}}, warned: []string{"ap-southeast-3"}},
+		{regions: "ap-southeast-5", want: []config.Region{{"ap-southeast-5", "https://cas.ap-southeast-5.aliyuncs.com"}}, warned: []string{"ap-southeast-5"}},
+		{regions: "me-east-1", want: []config.Region{{"me-east-1", "https://cas.me-east-1.aliyuncs.com"}}, warned: []string{"me-east-1"}},
+		{
+			regions: "cn-hangzhou, ap-southeast-1,cn-hangzhou,",
+			want:    []config.Region{{"cn-hangzhou", "https://cas.aliyuncs.com"}, {"ap-southeast-1", "https://cas.ap-southeast-1.aliyuncs.com"}},
+		},
+		{
+			regions: "cn-hangzhou,ap-southeast-1", endpoints: "http://127.0.0.1:1,localhost:2",
+			want: []config.Region{{"cn-hangzhou", "http://127.0.0.1:1"}, {"ap-southeast-1", "https://localhost:2"}},
+		},
+		{regions: "cn-nowhere", endpoints: "cas.example", want: []config.Region{{"cn-nowhere", "https://cas.example"}}, warned: []string{"cn-nowhere"}},
+		{vpc: "true", want: []config.Region{{"cn-hangzhou", "https://cas-vpc.cn-hangzhou.aliyuncs.com"}}},
+		{vpc: "TRUE", regions: "ap-southeast-1", want: []config.Region{{"ap-southeast-1", "https://cas-vpc.ap-southeast-1.aliyuncs.com"}}},
+		{
+			vpc: "true", regions: "cn-hangzhou,ap-southeast-1",
+			want: []config.Region{{"cn-hangzhou", "https://cas-vpc.cn-hangzhou.aliyuncs.com"}, {"ap-southeast-1", "https://cas-vpc.ap-southeast-1.aliyuncs.com"}},
+		},
+		{vpc: "false", want: []config.Region{{"cn-hangzhou", "https://cas.aliyuncs.com"}}},
+		{vpc: "true", endpoints: "cas.example", want: []config.Region{{"cn-hangzhou", "https://cas.example"}}},
+		{vpc: "true", regions: "me-east-1", fault: `CAS_ENDPOINT: is empty, and region "me-east-1" of CAS_REGION_ID has no documented endpoint inside a VPC`},
+		{regions: "cn-hangzhou,cn-nowhere", fault: `CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint`},
+		{regions: "cn-hangzhou;ap-southeast-1", fault: `CAS_REGION_ID: "cn-hangzhou;ap-southeast-1" is not a region such as cn-hangzhou`},
+		{regions: "cn-hangzhou/evil", endpoints: "x", fault: `CAS_REGION_ID: "cn-hangzhou/evil" is not a region such as cn-hangzhou`},
+		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a", fault: "CAS_ENDPOINT: has 1 addresses, and CAS_REGION_ID has 2 regions: one each is needed, in the same order"},
+		{endpoints: "a,b", fault: "CAS_ENDPOINT: has 2 addresses, and CAS_REGION_ID has 1 regions: one each is needed, in the same order"},
+		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a,http://b", fault: "CAS_ENDPOINT: must be https:// unless the host is a loopback address: the key would travel in clear text"},
 	} {
-		if got := good(t, with("CAS_REGION_ID", region)).Endpoint; got != want {
-			t.Errorf("%s: got %s, want %s", region, got, want)
+		s, err := load(t, with("CAS_REGION_ID", test.regions, "CAS_ENDPOINT", test.endpoints, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", test.vpc))
+		if got := fmt.Sprint(err); err != nil && got != test.fault || err == nil && test.fault != "" {
+			t.Errorf("%s: got %s, want %s", test.regions, got, test.fault)
+		}
+		if err != nil {
+			continue
+		}
+		var warnings []string
+		for _, region := range test.warned {
+			warnings = append(warnings, fmt.Sprintf(elsewhere, region))
+		}
+		if diff := cmp.Diff(test.want, s.Regions) + cmp.Diff(warnings, s.Warnings); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.regions, diff)
 		}
 	}
 }
@@ -511,6 +563,39 @@ func TestDemoNeedsNothing(t *testing.T) {
 	s = good(t, env{"CAS_POLL_INTERVAL": "1m", "CAS_REQUESTS_PER_SECOND": "5"}, "--demo")
 	if s.UseDemo("http://127.0.0.1:1", "id", "secret"); *s.PollInterval != config.Duration(time.Minute) || *s.RequestsPerSecond != 5 {
 		t.Errorf("got an interval of %v at %v/s, want what the environment says", *s.PollInterval, *s.RequestsPerSecond)
+	}
+}
+
+// TestOddKeys warns of keys that were copied with more than the key.
+func TestOddKeys(t *testing.T) {
+	const says = " holds quotes, white space or characters that cannot be seen: no key does"
+	for _, name := range []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"} {
+		for value, odd := range map[string]bool{
+			`"CANARY"`: true, "'CANARY'": true, "`CANARY`": true, "CANARY\u200b": true, "\ufeffCANARY": true, "CAN ARY": true, "CAN\u00a0ARY": true,
+			"CAN\nARY": true, "\u201cCANARY\u201d": true, "CANARY\u202e": true, "STS.CANARY-_.~+/=": false, " CANARY\n": false,
+		} {
+			s := good(t, with(name, value))
+			if got := slices.Equal(s.Warnings, []string{name + says}); got != odd || strings.Contains(effective(s), "CANARY") {
+				t.Errorf("%s=%q: got %q", name, value, s.Warnings)
+			}
+		}
+	}
+	if s := good(t, with("CAS_CREDENTIALS", "ecs_ram_role", "ALIBABA_CLOUD_ACCESS_KEY_ID", `"x"`)); len(s.Warnings) > 0 {
+		t.Errorf("got %q of a key that is not used", s.Warnings)
+	}
+}
+
+// TestClearTextURI warns of credentials that travel in clear text.
+func TestClearTextURI(t *testing.T) {
+	for address, far := range map[string]bool{
+		"http://10.0.0.1/x": true, "http://vault.example:8200/?token=CANARY": true, "http://user:CANARY@vault/": true, "http://[fd00::1]/": true, "http://100.100.100.200/": true,
+		"https://vault.example/": false, "http://127.0.0.1:1/": false, "http://localhost/x": false, "http://[::1]/": false, "http://169.254.170.2/x": false, "http://[fe80::1]/": false,
+	} {
+		s := good(t, env{"ALIBABA_CLOUD_CREDENTIALS_URI": address})
+		want := []string{"ALIBABA_CLOUD_CREDENTIALS_URI is http:// and its host is neither loopback nor link-local: the keys travel in clear text"}
+		if got := slices.Equal(s.Warnings, want); got != far || strings.Contains(effective(s), "CANARY") {
+			t.Errorf("%s: got %q", address, s.Warnings)
+		}
 	}
 }
 

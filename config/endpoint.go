@@ -3,26 +3,72 @@ package config
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// endpoint checks the API's address, or finds it by the region.
-func (l *loader) endpoint() {
-	if l.Endpoint == "" {
-		l.Endpoint = endpointOf(l.RegionId)
-		if l.Endpoint == "" {
-			l.fault("CAS_ENDPOINT", "is empty, and region %s of CAS_REGION_ID has no documented endpoint", quote(l.RegionId))
+// Region is a region of the API, and the address that serves it: a scheme and a host.
+type Region struct{ ID, Endpoint string }
+
+// regions checks the API's addresses, or finds them by their regions.
+func (l *loader) regions() {
+	if l.failed("CAS_REGION_ID") {
+		return
+	}
+	if n := len(l.Endpoint); n > 0 && n != len(l.RegionId) {
+		l.fault("CAS_ENDPOINT", "has %d addresses, and CAS_REGION_ID has %d regions: one each is needed, in the same order", n, len(l.RegionId))
+		return
+	}
+	vpc := l.env.vpc()
+	var endpoints List
+	for i, id := range l.RegionId {
+		endpoint, problem := documented(id, vpc), ""
+		switch {
+		case !regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(id):
+			l.fault("CAS_REGION_ID", "%s is not a region such as cn-hangzhou", quote(id))
+			continue
+		case len(l.Endpoint) > 0:
+			endpoint, problem = origin(l.Endpoint[i])
+		case endpoint == "" && vpc:
+			problem = "is empty, and region " + quote(id) + " of CAS_REGION_ID has no documented endpoint inside a VPC"
+		case endpoint == "":
+			problem = "is empty, and region " + quote(id) + " of CAS_REGION_ID has no documented endpoint"
 		}
-		return
+		if problem != "" {
+			l.fault("CAS_ENDPOINT", "%s", problem)
+			continue
+		}
+		if id != "cn-hangzhou" && id != "ap-southeast-1" {
+			l.warn("CAS_REGION_ID: certificates and their jobs are documented for cn-hangzhou and ap-southeast-1 only; %s may be for private CA only", id)
+		}
+		endpoints = append(endpoints, endpoint)
+		l.Regions = append(l.Regions, Region{id, endpoint})
 	}
-	address, problem := origin(l.Endpoint)
-	if problem != "" {
-		l.fault("CAS_ENDPOINT", "%s", problem)
-		return
+	l.Endpoint = endpoints
+}
+
+// vpc reports whether services are called by their addresses inside a VPC.
+func (e environment) vpc() bool { return strings.EqualFold(e.alibaba("VPC_ENDPOINT_ENABLED"), "true") }
+
+// documented returns the documented endpoint of a region, empty for none.
+func documented(region string, vpc bool) string {
+	switch {
+	case vpc && slices.Contains([]string{"cn-hangzhou", "ap-southeast-1", "ap-southeast-3", "cn-hongkong"}, region):
+		return "https://cas-vpc." + region + ".aliyuncs.com"
+	case vpc:
+		return ""
+	case region == "cn-hangzhou":
+		return "https://cas.aliyuncs.com"
+	case slices.Contains([]string{
+		"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-5", "ap-northeast-1",
+		"ap-south-1", "cn-hongkong", "eu-central-1", "me-east-1",
+	}, region):
+		return "https://cas." + region + ".aliyuncs.com"
+	default:
+		return ""
 	}
-	l.Endpoint = address
 }
 
 // origin returns an address of a service as a scheme and a host, or what is wrong
@@ -58,17 +104,9 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// endpointOf returns the documented endpoint of a region, empty for none.
-func endpointOf(region string) string {
-	switch {
-	case region == "cn-hangzhou":
-		return "https://cas.aliyuncs.com"
-	case slices.Contains([]string{
-		"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-5", "ap-northeast-1",
-		"ap-south-1", "cn-hongkong", "eu-central-1", "me-east-1",
-	}, region):
-		return "https://cas." + region + ".aliyuncs.com"
-	default:
-		return ""
-	}
+// nearby reports whether what is sent to a host in clear text stays on this machine or
+// its link.
+func nearby(host string) bool {
+	ip := net.ParseIP(host)
+	return loopback(host) || ip != nil && ip.IsLinkLocalUnicast()
 }

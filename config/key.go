@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Key says where credentials come from, and carries what that source needs.
@@ -99,7 +100,7 @@ func (l *loader) keys() Key {
 		OIDCRoleARN: alibaba("ROLE_ARN"), OIDCProviderARN: alibaba("OIDC_PROVIDER_ARN"), OIDCTokenFile: File(alibaba("OIDC_TOKEN_FILE")),
 		ECSRoleName: alibaba("ECS_METADATA"), URI: Secret(alibaba("CREDENTIALS_URI")), Profile: alibaba("PROFILE"),
 		CLIConfigFile: alibaba("CONFIG_FILE"), CredentialsFile: alibaba("CREDENTIALS_FILE"),
-		STSRegion: alibaba("STS_REGION"), STSEndpoint: alibaba("STS_ENDPOINT"), STSVPC: strings.EqualFold(alibaba("VPC_ENDPOINT_ENABLED"), "true"),
+		STSRegion: alibaba("STS_REGION"), STSEndpoint: alibaba("STS_ENDPOINT"), STSVPC: l.env.vpc(),
 	}
 	k.configFile = k.CLIConfigFile != ""
 	if home, err := os.UserHomeDir(); err == nil {
@@ -118,7 +119,7 @@ func (e environment) alibaba(name string) string { return e["ALIBABA_CLOUD_"+nam
 
 // checkKey checks what the chosen source uses.
 func (l *loader) checkKey(k *Key) {
-	_, isURL := parseAddress(string(k.URI))
+	uri, isURL := parseAddress(string(k.URI))
 	switch {
 	case k.Source == "ecs_ram_role" && strings.EqualFold(l.env.alibaba("ECS_METADATA_DISABLED"), "true"):
 		l.fault("CAS_CREDENTIALS", "takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids")
@@ -139,8 +140,24 @@ func (l *loader) checkKey(k *Key) {
 		}
 		k.STSEndpoint = address
 	}
-	if k.STSVPC && k.STSRegion == "" && k.STSEndpoint == "" {
-		l.warn("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect without ALIBABA_CLOUD_STS_REGION")
+	sts := k.Source == "oidc" || k.Source == "profile" || l.RoleArn != "" || len(l.Accounts) > 0
+	if k.STSVPC && sts && k.STSRegion == "" && k.STSEndpoint == "" {
+		l.warn("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect on STS without ALIBABA_CLOUD_STS_REGION")
+	}
+	if k.Source == "uri" && isURL && uri.Scheme == "http" && !nearby(uri.Hostname()) {
+		l.warn("ALIBABA_CLOUD_CREDENTIALS_URI is http:// and its host is neither loopback nor link-local: the keys travel in clear text")
+	}
+	for _, n := range k.ways()[0].needs {
+		l.checkSecret(k.Source, n.variable, n.value)
+	}
+	l.checkSecret(k.Source, "ALIBABA_CLOUD_SECURITY_TOKEN", string(k.SecurityToken))
+}
+
+// checkSecret warns of what gets into a key when it is copied.
+func (l *loader) checkSecret(source, name, value string) {
+	odd := func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || strings.ContainsRune("\"'`", r) }
+	if source == "env" && strings.ContainsFunc(value, odd) {
+		l.warn("%s holds quotes, white space or characters that cannot be seen: no key does", name)
 	}
 }
 

@@ -31,8 +31,8 @@ type Settings struct {
 	DiscoveryNameRegexp string     `split_words:"true" desc:"watch only jobs whose name matches; ^ and $ bind it to the whole name"`
 	Statuses            List       `split_words:"true" desc:"watch only workers in these statuses; fewer pages are read"`
 	CloudProducts       List       `split_words:"true" desc:"watch only workers of these products; fewer pages are read"`
-	RegionId            string     `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: ap-southeast-1 for the international site"`
-	Endpoint            string     `split_words:"true" desc:"URL or host of the API; by region if empty; http:// only for a loopback host"`
+	RegionId            List       `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: cn-hangzhou or, on the international site, ap-southeast-1"`
+	Endpoint            List       `split_words:"true" desc:"URL or host of the API, one for each region; by region if empty; http:// only for a loopback host"`
 	PollInterval        *Duration  `split_words:"true" default:"1m" desc:"time between two polls of a job that moves, and between two listings"`
 	ResyncInterval      *Duration  `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed; if empty, at least a poll interval"`
 	MaxStaleness        *Duration  `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
@@ -70,6 +70,7 @@ type Settings struct {
 	Jobs          []JobRef       `ignored:"true"` // of JobIds
 	DiscoveryName *regexp.Regexp `ignored:"true"` // of DiscoveryNameRegexp; nil: any
 	Watched       []Account      `ignored:"true"` // of Accounts; one unnamed account if empty
+	Regions       []Region       `ignored:"true"` // of RegionId and Endpoint; at least one
 	Key           Key            `ignored:"true"` // where credentials come from
 	Proxy         Proxy          `ignored:"true"` // how requests leave
 }
@@ -89,6 +90,7 @@ func (s *Settings) Discover() bool { return *s.Discovery }
 // UseDemo points the settings at a simulator with its own key and jobs: no account,
 // role or job of the environment is known there.
 func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
-	s.Endpoint, s.RoleArn, s.Watched, s.Jobs = endpoint, "", []Account{{}}, nil
+	s.Endpoint, s.Regions = List{endpoint}, []Region{{"cn-hangzhou", endpoint}}
+	s.RoleArn, s.Watched, s.Jobs = "", []Account{{}}, nil
 	s.Key = Key{Source: "env", AccessKeyID: Secret(keyID), AccessKeySecret: Secret(keySecret)}
 }

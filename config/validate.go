@@ -25,7 +25,7 @@ func (l *loader) validate() {
 		return // the simulator has an address and a key of its own; a health check asks neither
 	}
 	l.proxy()
-	l.endpoint()
+	l.regions()
 	l.Key = l.key()
 }
 
@@ -34,6 +34,8 @@ func (l *loader) accounts() {
 		name, arn, ok := strings.Cut(item, ":")
 		id, isRole := roleAccount(arn)
 		switch {
+		case strings.ContainsAny(arn, ";| \t\n"):
+			l.fault("CAS_ACCOUNTS", "holds something else than commas between its accounts")
 		case !ok || !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`).MatchString(name):
 			l.fault("CAS_ACCOUNTS", "%s is not name:role-arn; a name has letters, digits, dots, dashes and underscores", quote(item))
 		case !isRole:
@@ -127,6 +129,11 @@ func (l *loader) watched() {
 func (l *loader) workers() {
 	l.oneOf("CAS_STATUSES", l.Statuses, "editing", "pending", "scheduling", "processing", "success", "error",
 		"rollback", "rollback_success", "rollback_error")
+	for _, product := range l.CloudProducts {
+		if strings.ContainsAny(product, ";| \t\n") {
+			l.fault("CAS_CLOUD_PRODUCTS", "holds something else than commas between its products")
+		}
+	}
 	l.between("CAS_MAX_WORKERS_PER_JOB", l.MaxWorkersPerJob, 1, 100_000_000)
 	l.between("CAS_MAX_GROUPS_PER_JOB", l.MaxGroupsPerJob, 1, 1_000_000)
 	l.between("CAS_MAX_JOBS", l.MaxJobs, 1, 10_000_000)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,9 @@ import (
 
 // newAccounts turns the settings into the accounts to watch.
 func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (schedule.Accounts, error) {
+	if len(s.Regions) > 1 {
+		return nil, errors.New("CAS_REGION_ID: several regions in one process are not supported yet")
+	}
 	base, err := newProvider(s)
 	if err != nil {
 		return nil, err
@@ -39,7 +43,7 @@ func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.L
 		}
 		metrics := collector.NewMetrics(registry, account.Name)
 		client, err := cas.New(cas.Options{
-			Endpoint: s.Endpoint, RegionID: s.RegionId, Transport: rpc.NewTransport(s.Concurrency, proxy(s)),
+			Endpoint: s.Regions[0].Endpoint, RegionID: s.Regions[0].ID, Transport: rpc.NewTransport(s.Concurrency, proxy(s)),
 			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
 			RequestsPerSecond: rate,
 			Concurrency:       s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),

@@ -80,10 +80,15 @@ func (f *files) read() (texts [3]string, err error) {
 // readWord reads a file that holds one word: a key, a token.
 func readWord(path string) (string, error) {
 	text, err := readText(path)
-	if err == nil && !isWord(text) {
+	switch {
+	case err != nil:
+		return "", err
+	case !isWord(text):
 		return "", errors.New("holds more than one word")
+	case strings.ContainsAny(text, "\"'`"):
+		return "", errors.New("holds quotes, which no key does")
 	}
-	return text, err
+	return text, nil
 }
 
 // isWord reports whether a text can be a key, a token or a role.

@@ -172,14 +172,17 @@ func TestFile(t *testing.T) {
 		w.is("LTAIbase")
 	})
 	for name, test := range map[string]struct{ id, secret, want string }{
-		"missing":      {"", "x", "access key id file: does not exist"},
-		"empty":        {"x", " \n", "access key secret file: is empty"},
-		"two lines":    {"CANARY\nCANARY", "x", "access key id file: holds more than one word"},
-		"JSON":         {"x", `{"secret": "CANARY"}`, "access key secret file: holds more than one word"},
-		"UTF-16":       {"\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00", "x", "access key id file: is not UTF-8"},
-		"a BOM inside": {"CAN\ufeffARY", "x", "access key id file: holds more than one word"},
-		"no text":      {"x", "CANARY\x00", "access key secret file: holds more than one word"},
-		"many words":   {"x", strings.Repeat("CANARY ", 1<<20), "access key secret file: holds more than one word"},
+		"missing":          {"", "x", "access key id file: does not exist"},
+		"empty":            {"x", " \n", "access key secret file: is empty"},
+		"two lines":        {"CANARY\nCANARY", "x", "access key id file: holds more than one word"},
+		"JSON":             {"x", `{"secret": "CANARY"}`, "access key secret file: holds more than one word"},
+		"UTF-16":           {"\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00", "x", "access key id file: is not UTF-8"},
+		"a BOM inside":     {"CAN\ufeffARY", "x", "access key id file: holds more than one word"},
+		"quotes":           {`"CANARY"`, "x", "access key id file: holds quotes, which no key does"},
+		"single quotes":    {"x", "'CANARY'", "access key secret file: holds quotes, which no key does"},
+		"zero-width space": {"x", "CANARY\u200b", "access key secret file: holds more than one word"},
+		"no text":          {"x", "CANARY\x00", "access key secret file: holds more than one word"},
+		"many words":       {"x", strings.Repeat("CANARY ", 1<<20), "access key secret file: holds more than one word"},
 	} {
 		inBubble(name, func(w *world, o credentials.Options) {
 			write(w.T, o.AccessKeySecretFile, test.secret)
