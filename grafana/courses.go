@@ -48,7 +48,7 @@ func (b *board) timeline() cog.Builder[dashboard.Panel] {
 // certificates compares the certificates that expire first.
 func (b *board) certificates() cog.Builder[dashboard.Panel] {
 	return bars(panel{
-		title: "Certificates by days to expiry", empty: "none known", unit: "suffix: days", steps: expiry(),
+		title: "Certificates by days to expiry", empty: "none known", unit: days, steps: expiry(),
 		about:   "The twenty certificates that expire first, of those that these jobs deploy (NotAfterTime).",
 		queries: []query{{fmt.Sprintf("sort(\n  bottomk(20, %s - time()) / 86400\n)", by("min", accounts+", cert_id, cert_name, common_name", b.latest(notAfter))), "{{common_name}} ({{cert_name}}) " + where, atEnd}},
 	}).Decimals(1)
@@ -57,7 +57,7 @@ func (b *board) certificates() cog.Builder[dashboard.Panel] {
 // quota shows how fast deployments are used up.
 func (b *board) quota() cog.Builder[dashboard.Panel] {
 	return dashed(lines(panel{
-		title: "Deployments left over time", empty: unread, unit: units.Short,
+		title: "Deployments left over time", empty: unread, unit: count,
 		about: "Deployments that each account bought and has not used, and those that it bought. Without any, jobs with uploaded certificates cannot run.",
 		queries: []query{
 			{b.left(), "left {{account}} " + where, overTime},

@@ -49,9 +49,9 @@ func (b *board) health() []cog.Builder[dashboard.Panel] {
 		return number(panel{title: title, about: about, empty: empty, unit: unit, width: 3, steps: steps, states: states, queries: []query{{expr, where, atEnd}}})
 	}
 	return []cog.Builder[dashboard.Panel]{
-		line("Exporters", "Processes that Prometheus scrapes.", "none", by("count", exporters, b.series("aliyun_cas_exporter_build_info")), units.Short, []step{{0, sky}}),
+		line("Exporters", "Processes that Prometheus scrapes.", "none", by("count", exporters, b.series("aliyun_cas_exporter_build_info")), count, []step{{0, sky}}),
 		line("Missing shards", "Shards that CAS_TOTAL_SHARDS promises and no exporter serves, whichever exporters are chosen above: nobody watches their jobs.",
-			noExporter, missing, units.Short, []step{{0, sky}, {1, vermilion}}),
+			noExporter, missing, count, []step{{0, sky}, {1, vermilion}}),
 		line("Age of the last poll", "Time since the poll that ended longest ago, in poll intervals. About 1 is normal.", "never polled",
 			by("max", exporters, "(time() - "+b.latest("poll_last_timestamp_seconds")+") / "+b.latest("poll_interval_seconds")), "suffix: polls", []step{{0, sky}, {2, orange}, {3, vermilion}}),
 		line("Budget needed", "Requests that a poll needs in the long run, as a share of those that the rate limit allows in a poll interval; by the process that needs most. Above 100 % the data ages.",
@@ -61,7 +61,7 @@ func (b *board) health() []cog.Builder[dashboard.Panel] {
 		line("Clock skew", "How far the API's clock is ahead of this exporter's, where they differ most. Above 15 minutes the API refuses requests.", "not yet known",
 			by("max", exporters, "abs("+b.latest("api_clock_skew_seconds")+")"), units.Seconds, []step{{0, sky}, {60, orange}, {600, vermilion}}),
 		line("Off the API's count", "Workers by which our sweeps and the API's own counts (WorkerCount) differ. It is not 0 for a moment while a job changes.", "not compared",
-			differ, units.Short, []step{{0, sky}, {1, orange}}),
+			differ, count, []step{{0, sky}, {1, orange}}),
 		line("Numbers come from", "The real API, or in demo mode the embedded simulator.", noExporter, demo+" or 0 * "+build, "", nil,
 			state{"0", "the API", sky}, state{"1", "the demo", orange}),
 	}
@@ -98,8 +98,8 @@ func (b *board) budget() cog.Builder[dashboard.Panel] {
 
 func (b *board) failures(title, family, about string) cog.Builder[dashboard.Panel] {
 	return history(panel{
-		title: title, about: about, empty: noExporter, unit: units.Short, steps: []step{{0, clear}, {.5, orange}, {10, vermilion}},
-		queries: []query{{by("sum", exporters+", reason", "increase("+b.series(family)+"[$__rate_interval])"), "{{reason}} " + where, overTime}},
+		title: title, about: about, empty: "none failed, if an exporter is scraped", unit: count, steps: []step{{0, clear}, {.5, orange}, {10, vermilion}},
+		queries: []query{{by("sum", exporters+", reason", "increase("+b.series(family)+"[$__rate_interval])") + " > 0", "{{reason}} " + where, overTime}},
 	})
 }
 
@@ -129,7 +129,7 @@ func (b *board) latencyByAction() cog.Builder[dashboard.Panel] {
 
 func (b *board) waiting() cog.Builder[dashboard.Panel] {
 	return lines(panel{
-		title: "Waiting for the rate limit", width: 8, empty: noExporter, unit: units.Short,
+		title: "Waiting for the rate limit", width: 8, empty: noExporter, unit: count,
 		about:   "Requests that wait on average for our own limiter, or for a pause that the API asked for. Above the concurrency less one, the limit is what polls wait for.",
 		queries: []query{{by("sum", process+", account", "rate("+b.series("api_rate_limit_wait_seconds_total")+"[$__rate_interval])"), ofProcess, overTime}},
 	})
@@ -145,7 +145,7 @@ func (b *board) durations() cog.Builder[dashboard.Panel] {
 
 func (b *board) skipped() cog.Builder[dashboard.Panel] {
 	return lines(panel{
-		title: "Skipped polls", width: 6, empty: noExporter, unit: units.Short,
+		title: "Skipped polls", width: 6, empty: noExporter, unit: count,
 		about:   "Polls skipped because the previous one was still running.",
 		queries: []query{{by("sum", process+", account", "increase("+b.series("poll_skipped_total")+"[$__rate_interval])"), ofProcess, overTime}},
 	})
@@ -162,7 +162,7 @@ func (b *board) listing() cog.Builder[dashboard.Panel] {
 
 func (b *board) shares() cog.Builder[dashboard.Panel] {
 	return lines(panel{
-		title: "Jobs watched", width: 6, empty: noExporter, unit: units.Short,
+		title: "Jobs watched", width: 6, empty: noExporter, unit: count,
 		about:   "Deployment jobs by exporter: how evenly shards share them.",
 		queries: []query{{b.latest("deployment_jobs"), ofProcess, overTime}},
 	})
@@ -182,17 +182,17 @@ func (b *board) memory() cog.Builder[dashboard.Panel] {
 
 func (b *board) cpu() cog.Builder[dashboard.Panel] {
 	return lines(panel{
-		title: "CPU", empty: noExporter, unit: units.Short, about: "Cores that each exporter uses.",
+		title: "CPU", empty: noExporter, unit: count, about: "Cores that each exporter uses.",
 		queries: []query{{b.ours("rate(" + b.series("process_cpu_seconds_total") + "[$__rate_interval])"), "{{instance}} " + where, overTime}},
 	})
 }
 
 func (b *board) versions() cog.Builder[dashboard.Panel] {
 	return rows(panel{
-		title: "Versions and shards", width: 24, height: 6, empty: noExporter, about: "Version, shard and start of each exporter.",
+		title: "Versions and shards", width: 24, height: 6, sorted: "Exporter", empty: noExporter, about: "Version, shard and start of each exporter.",
 	},
 		column{title: "Exporter", label: "instance"},
-		column{expr: b.latest("aliyun_cas_exporter_build_info")},
+		column{expr: by("max", process+", version, revision, goversion", b.series("aliyun_cas_exporter_build_info"))},
 		column{title: "Version", label: "version"},
 		column{title: "Revision", label: "revision"},
 		column{title: "Go", label: "goversion"},

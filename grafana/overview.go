@@ -91,30 +91,30 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 			queries: []query{{strings.Join(parts, "\nor "), where, atEnd}},
 		}),
 		number(panel{
-			title: "Alerts", width: 3, empty: "none, if the rules are loaded", unit: units.Short, steps: trouble,
+			title: "Alerts", width: 3, empty: "none, if the rules are loaded", unit: count, steps: trouble,
 			about:   "Alerts of the project that fire.",
 			queries: []query{{by("count", exporters, b.series("ALERTS", alertsOfOurs, `alertstate="firing"`)), where, atEnd}},
 		}),
 		each("Failed workers", "Workers in error or rollback_error of what is chosen above, without those whose resource a later job has repaired.",
-			b.known(by("sum", exporters, b.failed()), exporters, 0), units.Short, trouble),
+			b.known(by("sum", exporters, b.failed()), exporters, 0), count, trouble),
 		worst("Oldest failure", "How long ago the worker that failed first was last modified: since when the trouble lasts.",
 			b.known(oldest("deployment_workers_oldest_modified_timestamp_seconds", fmt.Sprintf(" and on (%s) %s > 0", groups, b.failed())), "", -1), units.Seconds, []step{{0, vermilion}}, none...),
 		each("Stuck workers", "Workers that have not moved for CAS_STUCK_AFTER, in a status that passes, of jobs that run or have ended.",
-			by("sum", exporters, b.stuck()), units.Short, trouble),
+			by("sum", exporters, b.stuck()), count, trouble),
 		worst("Oldest stuck worker", "How long the worker that is stuck longest has not moved.",
 			b.known(oldest("deployment_stuck_worker_modified_timestamp_seconds", ""), "", -1), units.Seconds, []step{{0, vermilion}}, none...),
 		worst("Next expiry", "Days until the first certificate expires that one of these jobs deploys.",
-			fmt.Sprintf("(min(%s) - time()) / 86400", b.latest(notAfter)), "suffix: days", expiry()),
+			fmt.Sprintf("(min(%s) - time()) / 86400", b.latest(notAfter)), days, expiry()),
 		worst("Deployments left", "Deployments that the account bought and has not used (BuyCount less UseCount); of several accounts the lowest number. Without any, jobs with uploaded certificates cannot run.",
-			"min("+b.left()+")", units.Short, []step{{0, vermilion}, {1, orange}, {20, sky}}),
+			"min("+b.left()+")", count, []step{{0, vermilion}, {1, orange}, {20, sky}}),
 		each("Done in running jobs", "Share of workers in success, of the jobs that are scheduling or processing.",
 			b.known(done, exporters, -1), units.PercentUnit, nil, state{"-1", "no job runs", sky}),
 		each("Unreadable jobs", "Jobs whose last poll failed on every exporter that watches them.",
-			fmt.Sprintf("sum by (%s) (1 - %s)", exporters, b.latest("deployment_job_up")), units.Short, trouble),
+			fmt.Sprintf("sum by (%s) (1 - %s)", exporters, b.latest("deployment_job_up")), count, trouble),
 		each("Repaired failures", "Failed workers that are not counted here, because a later job deployed to their resource.",
-			b.known(by("sum", exporters, b.latest("deployment_superseded_workers")), exporters, 0), units.Short, nil),
+			b.known(by("sum", exporters, b.latest("deployment_superseded_workers")), exporters, 0), count, nil),
 		each("Not listed below", "Failed and stuck workers without a row below: beyond CAS_FAILED_WORKER_LIMIT of their job, or without a readable time.",
-			fmt.Sprintf("sum by (%s) (%s + %s)", exporters, b.latest("deployment_failed_workers_omitted"), b.latest("deployment_stuck_workers_omitted")), units.Short, notice),
+			fmt.Sprintf("sum by (%s) (%s + %s)", exporters, b.latest("deployment_failed_workers_omitted"), b.latest("deployment_stuck_workers_omitted")), count, notice),
 	}
 }
 
@@ -133,7 +133,7 @@ func (b *board) left() string {
 // statuses shows how a rollout proceeds.
 func (b *board) statuses() cog.Builder[dashboard.Panel] {
 	p := lines(panel{
-		title: "Workers by status", height: 9, unit: units.Short, empty: unread,
+		title: "Workers by status", height: 9, unit: count, empty: unread,
 		about:   "All workers chosen above, on a logarithmic axis, so that one failure shows beside a thousand successes.",
 		queries: []query{{by("sum", exporters+", status", b.latest("deployment_workers")), "{{status}} " + where, overTime}},
 	}).LineInterpolation(common.LineInterpolationStepAfter).

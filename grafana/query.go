@@ -49,7 +49,7 @@ func (c *catalog) family(name string) (string, []string) {
 // and those that Prometheus makes of the alerting rules.
 func foreign() map[string][]string {
 	return map[string][]string{
-		"aliyun_cas_exporter_build_info": {"version", "revision", "goversion"},
+		"aliyun_cas_exporter_build_info": nil,
 		"process_cpu_seconds_total":      nil, "process_resident_memory_bytes": nil, "process_start_time_seconds": nil,
 		"ALERTS": nil, "ALERTS_FOR_STATE": nil,
 	}

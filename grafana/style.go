@@ -23,12 +23,18 @@ const (
 	light, grey, dark, clear   = "#CCCCCC", "#999999", "#555555", "transparent"
 )
 
+const (
+	count = "none" // written out, where units.Short makes 1.2 K of 1,234
+	days  = "suffix: days"
+)
+
 // panel holds what every panel has. The zero height is 8, the zero width 12 of 24.
 type panel struct {
 	title, about  string
 	empty         string // what it says without data
 	unit          string
 	width, height uint32
+	sorted        string // the column by which a table is sorted; with a leading minus from high to low
 	steps         []step
 	states        []state
 	links         []link
@@ -199,7 +205,11 @@ func tooltip(mode common.TooltipDisplayMode, sort common.SortOrder) *common.VizT
 // number shows one value, or one for each group of exporters.
 func number(p panel) *stat.PanelBuilder {
 	p.height = or(p.height, 4)
-	return style(stat.NewPanelBuilder(), p).GraphMode(common.BigValueGraphModeNone).
+	b := style(stat.NewPanelBuilder(), p)
+	if p.unit == days {
+		b = b.Decimals(1)
+	}
+	return b.GraphMode(common.BigValueGraphModeNone).
 		Orientation(common.VizOrientationAuto).ReduceOptions(lastValue())
 }
 

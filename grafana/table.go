@@ -1,6 +1,9 @@
 package grafana
 
 import (
+	"strings"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -49,17 +52,18 @@ func rows(p panel, columns ...column) *table.PanelBuilder {
 			}
 		}
 		organize.Index[field], organize.Rename[field] = i, c.title
-		if field == "Value #A" { // Grafana's name where only one query returns rows
-			organize.Index["Value"], organize.Rename["Value"] = i, c.title
-		}
 	}
-	if len(p.queries) > 1 {
-		delete(organize.Index, "Value")
-		delete(organize.Rename, "Value")
+	// Where only one query returns rows, Grafana calls its values so.
+	if i, shown := organize.Index["Value #A"]; shown && len(p.queries) == 1 {
+		organize.Index["Value"], organize.Rename["Value"] = i, organize.Rename["Value #A"]
+	} else {
 		organize.Excluded["Value"] = true
 	}
 	p.steps = []step{{0, clear}}
-	b := style(table.NewPanelBuilder(), p).Filterable(true).Footer(common.NewTableFooterOptionsBuilder().Reducer([]string{})).
+	by, highFirst := strings.CutPrefix(p.sorted, "-")
+	sorted := common.NewTableSortByFieldStateBuilder().DisplayName(by).Desc(highFirst)
+	b := style(table.NewPanelBuilder(), p).Filterable(true).SortBy([]cog.Builder[common.TableSortByFieldState]{sorted}).
+		Footer(common.NewTableFooterOptionsBuilder().Reducer([]string{})).
 		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: struct{}{}}).
 		WithTransformation(dashboard.DataTransformerConfig{Id: "organize", Options: organize})
 	for _, c := range columns {
@@ -77,8 +81,11 @@ func (c column) properties() []dashboard.DynamicConfigValue {
 	if c.unit != "" {
 		set("unit", c.unit)
 	}
-	if c.unit == units.PercentUnit || c.unit == units.Short {
+	switch c.unit {
+	case units.PercentUnit:
 		set("decimals", 0)
+	case days:
+		set("decimals", 1)
 	}
 	if len(c.steps) > 0 {
 		steps, _ := thresholds(c.steps).Build()
