@@ -10,30 +10,15 @@ import (
 	"io"
 	"log"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// figure is one result of a run.
-type figure struct {
-	name  string
-	value float64
-	unit  string
-	goal  string // empty: there is none
-}
-
 // experiment gives the same figures in each run.
 type experiment struct {
 	name, what string
 	run        func(*bench) ([]figure, error)
-}
-
-// bench has what experiments need.
-type bench struct {
-	root, exporter, naive, bare string // the checkout, the programs
 }
 
 func experiments() []experiment {
@@ -80,27 +65,6 @@ func run(out io.Writer, runs int, names []string) error {
 		print(out, e, all)
 	}
 	return nil
-}
-
-// build makes the programs as a release does.
-func build() (b *bench, clean func(), err error) {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return nil, nil, err
-	}
-	clean = func() { _ = os.RemoveAll(dir) }
-	b = &bench{root: "..", exporter: filepath.Join(dir, "exporter"), naive: filepath.Join(dir, "naive"), bare: filepath.Join(dir, "bare")}
-	for _, program := range []struct{ path, module, source string }{
-		{b.exporter, b.root, "."}, {b.naive, ".", "./naive"}, {b.bare, ".", "./bare"},
-	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program.path, program.source)
-		cmd.Dir, cmd.Env = program.module, append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			clean()
-			return nil, nil, fmt.Errorf("build: %w\n%s", err, text)
-		}
-	}
-	return b, clean, nil
 }
 
 // print writes the figures of all runs of an experiment: the median and the spread.

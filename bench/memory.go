@@ -162,12 +162,3 @@ func idle(b *bench) ([]figure, error) {
 		figure{"binary", float64(binary.Size()) / (1 << 20), " MiB", ""},
 	), err
 }
-
-// cpu returns the processor time that a program has used, in seconds.
-func (p *program) cpu() (float64, error) {
-	text, err := p.scrape()
-	if err != nil {
-		return 0, err
-	}
-	return value(text, "process_cpu_seconds_total")
-}

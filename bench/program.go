@@ -169,3 +169,12 @@ func freeAddress() (string, error) {
 	defer func() { _ = l.Close() }()
 	return l.Addr().String(), nil
 }
+
+// cpu returns the processor time that a program has used, in seconds.
+func (p *program) cpu() (float64, error) {
+	text, err := p.scrape()
+	if err != nil {
+		return 0, err
+	}
+	return value(text, "process_cpu_seconds_total")
+}

@@ -18,15 +18,6 @@ import (
 	"aliyun_cas_exporter/internal/server"
 )
 
-const name = "aliyun_cas_exporter"
-
-// The exit statuses that service managers and scripts see.
-const (
-	exitOK       = 0
-	exitFailed   = 1
-	exitSettings = 2
-)
-
 // Run is the program: it loads the settings from the environment and args, does
 // what they ask for until ctx ends, and returns the exit status.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
