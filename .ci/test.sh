@@ -65,6 +65,19 @@ root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
 packages_needs() { root && tools nfpm && debian debootstrap debootstrap && debian systemd-container systemd-nspawn && debian rpm rpm; }
 release_needs() { root && tools nfpm cyclonedx-gomod helm crane actionlint && debian buildah buildah; }
+npm_needs() { debian nodejs node && debian npm npm && node_client >/dev/null; }
+# Installs the API's client for JavaScript once, outside the checkout, and prints its folder.
+node_client() {
+  local version=3.0.0 folder
+  folder=${TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/aliyun_cas_exporter/tools}/cas20200407@$version
+  if [ ! -e "$folder/.done" ]; then
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts "@alicloud/cas20200407@$version" >&2 ||
+      { echo "@alicloud/cas20200407 cannot be installed"; return 1; }
+    touch "$folder/.done"
+  fi
+  echo "$folder/node_modules"
+}
 image_needs() { root && debian buildah buildah && debian podman podman && debian runc runc && debian busybox-static busybox; }
 
 # These two run for as long as somebody wants: `make soak`, `make scale`.
@@ -108,6 +121,7 @@ exposition() {
   "$dir/exporter" --demo --once >"$dir/metrics" 2>"$log" || { cat "$log"; return 1; }
   "$(.ci/tools.sh prometheus)/promtool" check metrics <"$dir/metrics" && grep -q 'aliyun_cas_deployment_workers{.*status="error".*} [1-9]' "$dir/metrics"
 }
+npm_client() { NODE_PATH=$(node_client) .ci/gotest.sh -count=1 -run '^TestNodeClient$' ./internal/simulator; }
 shell_scripts() { git ls-files '*.sh' .ci/run deploy/systemd/aliyun_cas_textfile | xargs shellcheck; }
 
 part go nothing go_tests
@@ -120,6 +134,7 @@ part rules alerting .ci/rules.sh
 part chart chart_needs module deploy/helm/test helm prometheus
 part browser chromium_needs browser
 part e2e alerting .ci/e2e.sh
+part npm npm_needs npm_client
 part shell shellcheck_needs shell_scripts
 part image image_needs .ci/image-test.sh
 part units units_needs .ci/units-test.sh

@@ -1,17 +1,29 @@
 package simulator
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"io"
 	"net/http"
 	"time"
 )
 
+// maxBody bounds the body of a request: parameters alone.
+const maxBody = 1 << 20
+
 // ServeHTTP answers one call.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil || r.ParseForm() != nil {
 		refuse(w, refusal{400, "InvalidParameter", "The request cannot be parsed."})
 		return
+	}
+	verify := s.verify
+	if isSigned3(r) {
+		adopt3(r)
+		verify = func(r *http.Request) *refusal { return s.verify3(r, body) }
 	}
 	call := newCall(r)
 	defer s.stats.begin(call.Action, s.options.Now())()
@@ -29,7 +41,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault.answer.ServeHTTP(w, r)
 		return
 	}
-	if problem := s.verify(r); problem != nil {
+	if problem := verify(r); problem != nil {
 		refuse(w, *problem)
 		return
 	}
@@ -38,6 +50,11 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, *problem)
 		return
 	}
+	serve(w, answer, fault)
+}
+
+// serve writes an answer, changed by the fault that it meets.
+func serve(w http.ResponseWriter, answer map[string]any, fault *fault) {
 	text, _ := json.Marshal(answer)
 	if fault != nil && fault.text != nil {
 		text = fault.text(text)

@@ -97,7 +97,10 @@ func TestRefusals(t *testing.T) {
 		"no job":             {signed("POST", map[string]string{"Action": "ListWorkerResource"}, nil), 400, "MissingJobId"},
 		"unknown job":        {signed("POST", with(map[string]string{"JobId": "1"}), nil), 404, "NotFound"},
 		"bad page":           {signed("POST", with(map[string]string{"CurrentPage": "0"}), nil), 400, "InvalidCurrentPage"},
-		"unknown parameter":  {signed("POST", with(map[string]string{"Surprise": "1"}), nil), 400, "InvalidParameter.Surprise"},
+		"unknown parameter":  {signed("POST", with(map[string]string{"Surprise": "1"}), nil), 200, ""},
+		"counts of a job":    {signed("POST", with(map[string]string{"Action": "DescribeDeploymentJobStatus"}), nil), 200, ""},
+		"counts of no job":   {signed("POST", with(map[string]string{"Action": "DescribeDeploymentJobStatus", "JobId": "1"}), nil), 404, "NotFound"},
+		"counts of all jobs": {signed("POST", map[string]string{"Action": "DescribeDeploymentJobStatus"}, nil), 200, ""},
 		"token unasked":      {signed("POST", with(map[string]string{"SecurityToken": "t"}), nil), 400, "InvalidSecurityToken.MismatchWithAccessKey"},
 		"PUT":                {signed("PUT", list, nil), 405, "UnsupportedHTTPMethod"},
 	} {
@@ -105,6 +108,18 @@ func TestRefusals(t *testing.T) {
 		code, _ := body["Code"].(string)
 		if status != test.status || code != test.code {
 			t.Errorf("%s: got %d %q, want %d %q", name, status, code, test.status, test.code)
+		}
+	}
+}
+
+// TestCountsOfAllJobs asks for the counts without a job, as the documentation allows.
+func TestCountsOfAllJobs(t *testing.T) {
+	s := one()
+	s.PutJob(simulator.Job{ID: 9999, Certificates: []simulator.Certificate{{ID: 1}}}, []simulator.Worker{{ID: 3, Status: "error", CloudProduct: "CDN"}})
+	for id, want := range map[string][3]float64{"": {3, 2, 1}, "8888": {2, 1, 0}, "9999": {1, 1, 1}} {
+		_, body := ask(s, signed("POST", map[string]string{"Action": "DescribeDeploymentJobStatus", "JobId": id}, nil))
+		if got := [3]any{body["WorkerCount"], body["FailedCount"], body["CertCount"]}; got != [3]any{want[0], want[1], want[2]} {
+			t.Errorf("job %q: got %v, want %v", id, got, want)
 		}
 	}
 }
