@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart clean attack e2e stack
+.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart chart-cluster clean attack e2e stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ dashboards: ## test the dashboards in a real Prometheus
 
 chart: ## test the Helm chart
 	.ci/test.sh chart
+
+chart-cluster: ## ask the cluster of KUBECONFIG what it thinks of the chart, by dry runs
+	cd deploy/helm/test && PATH=$$(../../../.ci/tools.sh helm):$$PATH go test -count=1 -tags cluster -run '^TestCluster$$' .
 
 e2e: ## run the program with Prometheus, Alertmanager and a webhook
 	.ci/e2e.sh

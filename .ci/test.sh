@@ -102,7 +102,7 @@ vulnerabilities() {
 module() (
   lint=$(.ci/tools.sh golangci-lint)/golangci-lint gotest=$PWD/.ci/gotest.sh
   for tool in "${@:2}"; do PATH=$(.ci/tools.sh "$tool"):$PATH; done
-  cd "$1" && go mod tidy -diff && "$lint" fmt --diff && "$lint" run --allow-parallel-runners && "$gotest" -count=1 ./...
+  cd "$1" && go mod tidy -diff && "$lint" fmt --diff && "$lint" run --allow-parallel-runners --build-tags cluster && "$gotest" -count=1 ./...
 )
 # Every target for FUZZTIME, after its committed corpus.
 fuzz() {

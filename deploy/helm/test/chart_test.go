@@ -220,7 +220,7 @@ func TestBadValues(t *testing.T) {
 		{secret + ",monitor.targetLabels=a", "targetLabels"},
 		{secret + ",prometheusRule.enabled=true,prometheusRule.alerts.AliyunCasDataStail.severity=info", "AliyunCasDataStail"},
 		{secret + ",prometheusRule.alerts.AliyunCasDataStale.threshold=1", "threshold"},
-		{secret + ",prometheusRule.enabled=true,prometheusRule.alerts.AliyunCasDataStale.replace.a/b=1", "AliyunCasDataStale"},
+		{secret + ",prometheusRule.enabled=true,prometheusRule.alerts.AliyunCasDataStale.replace.a/b=c", "no expression has"},
 		{secret + ",monitor.kind=Probe", "kind"},
 		{secret + ",monitor.enabled=true", "enabled"},
 		{secret + ",monitor.interval=30 s", "interval"},
