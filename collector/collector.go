@@ -31,7 +31,7 @@ type shown struct {
 func New(accounts schedule.Accounts) *Collector {
 	c := &Collector{families: families(), accountFamilies: accountFamilies()}
 	for _, a := range accounts {
-		c.accounts = append(c.accounts, shown{a, newTable(a.Name)})
+		c.accounts = append(c.accounts, shown{a, newTable(a.Name, a.Region)})
 	}
 	return c
 }

@@ -29,7 +29,7 @@ type exposition struct {
 
 	*head
 	begun  bool     // the family's intro is written
-	fixed  []string // the values of the labels account and job_id
+	fixed  []string // the values of the labels account, api_region and job_id
 	scenes []scrape // what there is to show of each account: the same moment for all families
 }
 
@@ -121,16 +121,19 @@ func (e *exposition) flush() {
 
 // table is the families of an account as its exposition shows them.
 type table struct {
-	fixed           []string // the value of the label account, if there is one
+	fixed           []string // the values of the labels account and api_region, as far as there are any
 	families        []head
 	accountFamilies []head
 }
 
-func newTable(account string) *table {
+func newTable(account, region string) *table {
 	t := &table{}
 	var names []string
 	if account != "" {
-		names, t.fixed = []string{"account"}, []string{account}
+		names, t.fixed = append(names, "account"), append(t.fixed, account)
+	}
+	if region != "" {
+		names, t.fixed = append(names, "api_region"), append(t.fixed, region)
 	}
 	for _, f := range accountFamilies() {
 		t.accountFamilies = append(t.accountFamilies, newHead(&f.description, names))

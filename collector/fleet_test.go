@@ -106,6 +106,63 @@ func TestShardsDivideAnAccount(t *testing.T) {
 	}
 }
 
+// TestRegionsAccountsAndShards runs three shards of two accounts in two regions, against a
+// simulator for each account in each region: together they read every job once, and no
+// region's limit is exceeded by what another reads.
+func TestRegionsAccountsAndShards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sims := map[string]*simulator.Simulator{}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		var shards []*rig
+		for shard := range 3 {
+			r := &rig{registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
+			var accounts schedule.Accounts
+			for _, name := range []string{"prod", "test"} {
+				for _, region := range []string{"cn-hangzhou", "ap-southeast-1"} {
+					key := fmt.Sprintf("account=%q api_region=%q", name, region)
+					if sims[key] == nil {
+						sims[key] = finishedJobs(40, func() []simulator.Worker { return crowd(1) })
+					}
+					account, _ := newAccount(t, r.registry, io.Discard, sims[key], func(s *settings) {
+						discovering(s)
+						s.account.Name, s.account.Region, s.account.Shard, s.account.TotalShards = name, region, shard, 3
+						s.RequestsPerSecond = 5.0 / 3
+					})
+					accounts = append(accounts, account)
+				}
+			}
+			r.facts = collector.New(accounts)
+			r.registry.MustRegister(r.facts)
+			shards = append(shards, r)
+			go accounts.Run(ctx)
+		}
+		<-ctx.Done()
+		synctest.Wait()
+		read := map[string]int{}
+		for _, r := range shards {
+			for line := range strings.SplitSeq(r.expose(t), "\n") {
+				if labels, ok := strings.CutPrefix(line, "aliyun_cas_deployment_job_workers{"); ok {
+					read[labels]++
+				}
+			}
+		}
+		twice := 0
+		for _, n := range read {
+			twice += n - 1
+		}
+		if len(read) != 4*40 || twice != 0 {
+			t.Errorf("%d jobs are read, %d of them by more than one; want %d and 0", len(read), twice, 4*40)
+		}
+		for key, sim := range sims {
+			t.Logf("%s: %d calls in the fullest second", key, sim.PeakPerSecond())
+			if sim.PeakPerSecond() > 6 {
+				t.Errorf("%s: %d calls in some second, want at most two of each shard", key, sim.PeakPerSecond())
+			}
+		}
+	})
+}
+
 // gone is the provider of an account whose role cannot be assumed.
 type gone struct{}
 

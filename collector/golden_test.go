@@ -67,6 +67,9 @@ func goldens() map[string]struct {
 		"named account": {func(s *settings) {
 			s.account.Name, s.account.AccountID, s.account.Discovery = "prod", "1000000000000001", &schedule.Discovery{}
 		}, poll},
+		"a region of several": {func(s *settings) {
+			s.account.Name, s.account.Region, s.account.Discovery = "prod", "ap-southeast-1", &schedule.Discovery{}
+		}, poll},
 		"filtered": {func(s *settings) {
 			s.account.Discovery, s.account.Statuses, s.account.Products = &schedule.Discovery{}, []string{"error", "rollback_error"}, []string{"slb", "CDN"}
 		}, poll},

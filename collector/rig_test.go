@@ -82,7 +82,7 @@ func newAccount(t tb, registry *prometheus.Registry, log io.Writer, sim *simulat
 		change(&s)
 	}
 	s.account.RateLimit, s.account.Concurrency = s.RequestsPerSecond, s.Concurrency
-	metrics := collector.NewMetrics(registry, s.account.Name)
+	metrics := collector.NewMetrics(registry, s.account.Name, s.account.Region)
 	s.account.Observer, s.Observer = metrics, metrics
 	client, err := cas.New(s.Options)
 	if err != nil {

@@ -31,12 +31,18 @@ func actions() []string {
 	}
 }
 
-// NewMetrics registers the metrics of an account, empty for the unnamed one.
-// Every series that can be known is present at 0 from the start.
-func NewMetrics(registry prometheus.Registerer, account string) *Metrics {
+// NewMetrics registers the metrics of an account, empty for the unnamed one, in a
+// region, empty where there is one. Every series that can be known is present at 0
+// from the start.
+func NewMetrics(registry prometheus.Registerer, account, region string) *Metrics {
+	labels := prometheus.Labels{}
 	if account != "" {
-		registry = prometheus.WrapRegistererWith(prometheus.Labels{"account": account}, registry)
+		labels["account"] = account
 	}
+	if region != "" {
+		labels["api_region"] = region
+	}
+	registry = prometheus.WrapRegistererWith(labels, registry)
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "api_requests_total",

@@ -14,6 +14,7 @@ import (
 // State is what a person wants to know of an account.
 type State struct {
 	Name         string // empty for the unnamed account
+	Region       string // of the API; empty where there is one
 	Polled       bool   // the first round has ended
 	LastPoll     time.Time
 	ListingError string // of the last listing, free of secrets; empty if it succeeded
@@ -64,7 +65,7 @@ func (c *Collector) States() []State {
 	states := make([]State, 0, len(c.accounts))
 	for _, a := range c.accounts {
 		round := a.Round()
-		s := State{Name: a.Name, Polled: !round.Ended.IsZero(), LastPoll: round.Ended, ListingError: a.Listing().Error}
+		s := State{Name: a.Name, Region: a.Region, Polled: !round.Ended.IsZero(), LastPoll: round.Ended, ListingError: a.Listing().Error}
 		for _, v := range a.Views(nil) {
 			s.Jobs = append(s.Jobs, state(v, time.Now(), a.MaxStaleness))
 		}

@@ -229,7 +229,7 @@ func TestFaults(t *testing.T) {
 			"CAS_WEB_LISTEN_ADDRESS": ":1,10077", "CAS_WEB_TELEMETRY_PATH": "metrics", "CAS_WEB_SYSTEMD_SOCKET": "maybe", "CAS_WEB_CONFIG_FILE": "/nowhere/web.yml", "CAS_WEB_ENABLE_PPROF": "on", "CAS_LOG_LEVEL": "loud", "CAS_LOG_FORMAT": "xml",
 		}, nil, `CAS_JOB_IDS: "abc" is not a job id such as 8888
 CAS_JOB_IDS: "-1" is not a job id such as 8888
-CAS_JOB_IDS: "prod/5" names an account, but CAS_ACCOUNTS is empty
+CAS_JOB_IDS: "prod/5" must be a job id without a name or region
 CAS_DISCOVERY: "perhaps" is not true or false
 CAS_DISCOVERY_MAX_AGE: -1h is negative; 0 means no limit
 CAS_DISCOVERY_STATUSES: "done" is not one of editing, pending, scheduling, processing, success, error
@@ -520,10 +520,18 @@ func TestJobs(t *testing.T) {
 		t.Errorf("discovery %v, want false (-want +got):\n%s", s.Discover(), diff)
 	}
 	s = good(t, with("CAS_ACCOUNTS", "a:acs:ram::1:role/x, b:acs:ram::2:role/y/z", "CAS_JOB_IDS", "a/8888,b/8888,a/8888", "CAS_DISCOVERY", "true"))
-	if diff := cmp.Diff([]config.JobRef{{"a", 8888}, {"b", 8888}}, s.Jobs); diff != "" || !s.Discover() {
+	if diff := cmp.Diff([]config.JobRef{{Account: "a", ID: 8888}, {Account: "b", ID: 8888}}, s.Jobs); diff != "" || !s.Discover() {
 		t.Errorf("discovery %v, want true (-want +got):\n%s", s.Discover(), diff)
 	}
 	if diff := cmp.Diff([]config.Account{{"a", "acs:ram::1:role/x", "1"}, {"b", "acs:ram::2:role/y/z", "2"}}, s.Watched); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	s = good(t, with("CAS_REGION_ID", "cn-hangzhou,ap-southeast-1", "CAS_JOB_IDS", "ap-southeast-1/8888,cn-hangzhou/8888"))
+	if diff := cmp.Diff([]config.JobRef{{Region: "ap-southeast-1", ID: 8888}, {Region: "cn-hangzhou", ID: 8888}}, s.Jobs); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	s = good(t, with("CAS_REGION_ID", "cn-hangzhou,ap-southeast-1", "CAS_ACCOUNTS", "a:acs:ram::1:role/x", "CAS_JOB_IDS", "a/ap-southeast-1/8888"))
+	if diff := cmp.Diff([]config.JobRef{{Account: "a", Region: "ap-southeast-1", ID: 8888}}, s.Jobs); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s = good(t, with("CAS_DISCOVERY_NAME_REGEXP", "^prod-|renewal$"))

@@ -23,7 +23,7 @@ const (
 // default and meaning. A default of a pointer depends on other settings; none is
 // nil after Load. Load fills the rest.
 type Settings struct {
-	JobIds              List       `split_words:"true" desc:"comma-separated job ids to watch; with CAS_ACCOUNTS as name/8888"`
+	JobIds              List       `split_words:"true" desc:"comma-separated job ids to watch; with CAS_ACCOUNTS as name/8888, with several regions as region/8888, with both as name/region/8888"`
 	Discovery           *bool      `split_words:"true" desc:"list the jobs of the account; on when CAS_JOB_IDS is empty; with both, the union is watched"`
 	DiscoveryMaxAge     Duration   `split_words:"true" default:"720h" desc:"ignore finished jobs that were not modified for this long; 0: no limit"`
 	DiscoveryJobTypes   List       `split_words:"true" desc:"list only jobs of these types: user, cloud, trustee"`
@@ -75,10 +75,11 @@ type Settings struct {
 	Proxy         Proxy          `ignored:"true"` // how requests leave
 }
 
-// JobRef names a job; Account is empty for the unnamed account.
+// JobRef names a job. Account is empty for the unnamed account, Region where there is
+// one region.
 type JobRef struct {
-	Account string
-	ID      int64
+	Account, Region string
+	ID              int64
 }
 
 // Account is an account that is watched by assuming a role.

@@ -70,22 +70,39 @@ func roleAccount(arn string) (id string, ok bool) {
 	return m[1], true
 }
 
+// jobs reads ids as they must be written: name/id with CAS_ACCOUNTS, region/id with
+// several regions, name/region/id with both.
 func (l *loader) jobs() {
+	accounts, regions := len(l.Accounts) > 0, len(l.RegionId) > 1
+	form, with := "a job id without a name or region", ""
+	switch {
+	case accounts && regions:
+		form, with = "name/region/id", " with a name of CAS_ACCOUNTS and a region of CAS_REGION_ID"
+	case accounts:
+		form, with = "name/id", " with a name of CAS_ACCOUNTS"
+	case regions:
+		form, with = "region/id", " with a region of CAS_REGION_ID"
+	}
 	for _, item := range l.JobIds {
-		account, number, named := strings.Cut(item, "/")
-		if !named {
-			account, number = "", item
-		}
+		parts := strings.Split(item, "/")
+		number := parts[len(parts)-1]
 		id, err := strconv.ParseInt(number, 10, 64)
+		ref := JobRef{ID: id}
+		if accounts {
+			ref.Account = parts[0]
+		}
+		if regions {
+			ref.Region = parts[max(0, len(parts)-2)]
+		}
 		switch {
 		case err != nil || id <= 0:
-			l.fault("CAS_JOB_IDS", "%s is not a job id such as 8888", quote(item))
-		case len(l.Accounts) > 0 && !slices.ContainsFunc(l.Watched, func(a Account) bool { return a.Name == account }):
-			l.fault("CAS_JOB_IDS", "%s must be name/id with a name of CAS_ACCOUNTS", quote(item))
-		case len(l.Accounts) == 0 && named:
-			l.fault("CAS_JOB_IDS", "%s names an account, but CAS_ACCOUNTS is empty", quote(item))
-		case !slices.Contains(l.Jobs, JobRef{account, id}):
-			l.Jobs = append(l.Jobs, JobRef{account, id})
+			l.fault("CAS_JOB_IDS", "%s is not a job id such as 8888", quote(number))
+		case len(parts) != 1+strings.Count(form, "/"),
+			accounts && !slices.ContainsFunc(l.Watched, func(a Account) bool { return a.Name == ref.Account }),
+			regions && !slices.Contains(l.RegionId, ref.Region):
+			l.fault("CAS_JOB_IDS", "%s must be %s%s", quote(item), form, with)
+		case !slices.Contains(l.Jobs, ref):
+			l.Jobs = append(l.Jobs, ref)
 		}
 	}
 }

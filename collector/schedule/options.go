@@ -39,6 +39,8 @@ type Observer interface {
 type Options struct {
 	// Name names the account in labels; empty for the one unnamed account.
 	Name string
+	// Region is the API's, for the label api_region; empty where there is one.
+	Region string
 	// AccountID is the account's number, empty if it is not known.
 	AccountID string
 	API       API

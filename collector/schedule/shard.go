@@ -11,7 +11,11 @@ func (o *Options) owns(jobID int64) bool {
 		return true
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(o.Name + "/" + strconv.FormatInt(jobID, 10)))
+	key := o.Name + "/"
+	if o.Region != "" {
+		key += o.Region + "/"
+	}
+	_, _ = h.Write([]byte(key + strconv.FormatInt(jobID, 10)))
 	return jump(mix(h.Sum64()), o.TotalShards) == o.Shard
 }
 

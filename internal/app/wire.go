@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,16 +23,12 @@ import (
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// newAccounts turns the settings into the accounts to watch.
+// newAccounts turns the settings into what is watched: each account in each region.
 func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (schedule.Accounts, error) {
-	if len(s.Regions) > 1 {
-		return nil, errors.New("CAS_REGION_ID: several regions in one process are not supported yet")
-	}
 	base, err := newProvider(s)
 	if err != nil {
 		return nil, err
 	}
-	rate := *s.RequestsPerSecond / float64(s.TotalShards)
 	var accounts schedule.Accounts
 	for _, account := range s.Watched {
 		provider, accountLog := base, log
@@ -41,27 +36,44 @@ func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.L
 			accountLog = log.With("account", account.Name)
 			provider = base.Assume(role(s, account.RoleARN))
 		}
-		metrics := collector.NewMetrics(registry, account.Name)
-		client, err := cas.New(cas.Options{
-			Endpoint: s.Regions[0].Endpoint, RegionID: s.Regions[0].ID, Transport: rpc.NewTransport(s.Concurrency, proxy(s)),
-			Provider: provider, Observer: metrics, RequestTimeout: time.Duration(s.RequestTimeout),
-			RequestsPerSecond: rate,
-			Concurrency:       s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
-		})
-		if err != nil {
-			return nil, fmt.Errorf("client of account %q: %w", account.Name, err)
+		for _, region := range s.Regions {
+			label, regionLog := "", accountLog
+			if len(s.Regions) > 1 {
+				label, regionLog = region.ID, accountLog.With("api_region", region.ID)
+			}
+			metrics := collector.NewMetrics(registry, account.Name, label)
+			client, err := newClient(s, region, provider, metrics)
+			if err != nil {
+				return nil, fmt.Errorf("client of account %q in %s: %w", account.Name, region.ID, err)
+			}
+			o := options(s)
+			o.Name, o.AccountID, o.Region, o.JobIDs = account.Name, account.ID, label, jobsOf(s, account.Name, label)
+			o.API, o.Observer, o.Logger = client, metrics, regionLog
+			accounts = append(accounts, schedule.New(o))
 		}
-		accounts = append(accounts, schedule.New(schedule.Options{
-			Name: account.Name, AccountID: account.ID, API: client, Observer: metrics, Logger: accountLog,
-			JobIDs: jobsOf(s, account.Name), Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts,
-			Shard: *s.Shard, TotalShards: s.TotalShards,
-			PollInterval: time.Duration(*s.PollInterval), ResyncInterval: time.Duration(*s.ResyncInterval),
-			MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: rate, PageSize: s.PageSize,
-			Concurrency: s.Concurrency, MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob,
-			MaxFailed: s.FailedWorkerLimit,
-		}))
 	}
 	return accounts, nil
+}
+
+// rate is that of an account in a region, of this process.
+func rate(s *config.Settings) float64 { return *s.RequestsPerSecond / float64(s.TotalShards) }
+
+func newClient(s *config.Settings, region config.Region, provider cas.Provider, observer cas.Observer) (*cas.Client, error) {
+	return cas.New(cas.Options{
+		Endpoint: region.Endpoint, RegionID: region.ID, Transport: rpc.NewTransport(s.Concurrency, proxy(s)),
+		Provider: provider, Observer: observer, RequestTimeout: time.Duration(s.RequestTimeout), RequestsPerSecond: rate(s),
+		Concurrency: s.Concurrency, MaxAttempts: s.MaxAttempts, UserAgent: userAgent(),
+	})
+}
+
+// options are those of every account.
+func options(s *config.Settings) schedule.Options {
+	return schedule.Options{
+		Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts, Shard: *s.Shard, TotalShards: s.TotalShards,
+		PollInterval: time.Duration(*s.PollInterval), ResyncInterval: time.Duration(*s.ResyncInterval),
+		MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: rate(s), PageSize: s.PageSize, Concurrency: s.Concurrency,
+		MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob, MaxFailed: s.FailedWorkerLimit,
+	}
 }
 
 func newProvider(s *config.Settings) (*credentials.Provider, error) {
@@ -112,10 +124,10 @@ func role(s *config.Settings, arn string) credentials.Role {
 // userAgent names the program; one that was built by hand has no version.
 func userAgent() string { return name + "/" + cmp.Or(version.Version, "devel") }
 
-func jobsOf(s *config.Settings, account string) []int64 {
+func jobsOf(s *config.Settings, account, region string) []int64 {
 	var ids []int64
 	for _, job := range s.Jobs {
-		if job.Account == account {
+		if job.Account == account && job.Region == region {
 			ids = append(ids, job.ID)
 		}
 	}

@@ -46,7 +46,7 @@ func newExporter(tb testing.TB, places int) (*fixture, *schedule.Account, *simul
 	}
 	sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, workers)
 	registry := prometheus.NewPedanticRegistry()
-	metrics := collector.NewMetrics(registry, "")
+	metrics := collector.NewMetrics(registry, "", "")
 	client, err := cas.New(cas.Options{
 		Endpoint: "https://cas.aliyuncs.com", RegionID: "cn-hangzhou", Transport: sim.Transport(), Provider: key{}, Observer: metrics,
 		RequestTimeout: 15 * time.Second, RequestsPerSecond: 1000, Concurrency: 4, MaxAttempts: 4,
