@@ -1,216 +1,185 @@
 package cas
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"io"
-	"math"
-	"strconv"
-	"strings"
 	"sync"
-	"time"
 
-	"aliyun_cas_exporter/internal/aliyun/rpc"
-	"aliyun_cas_exporter/internal/cas/jsonstream"
-	"aliyun_cas_exporter/internal/reason"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-const (
-	// maxLabel bounds a text that becomes a label value, in bytes.
-	maxLabel = 1024
-	// maxRows bounds the rows of an answer, unless more were asked for: a row takes far
-	// more memory than it may take of the answer.
-	maxRows = 1000
-	// maxKnown bounds the remembered texts of a decoder; see knownText.
-	maxKnown = 512
-	// maxSeconds is the year 10000; what is later is no time but a mistake.
-	maxSeconds = 253402300800
-)
+// maxBuffer is the size of the buffer of a decoder that met no long text, in bytes.
+const maxBuffer = 4 << 10
 
-// decoder reads answers. It remembers the few texts that repeat in every row, so
-// that a row costs no allocation for them.
-type decoder struct {
-	*jsonstream.Reader
-	known   map[string]string
-	details [5][]byte // of the current worker; see detail
-}
+var (
+	errEmpty     = errors.New("the answer is empty")
+	errTextAfter = errors.New("text after the answer")
+)
 
 // decoders keeps decoders with their buffers between answers.
 type decoders struct{ pool sync.Pool }
 
+// decode lets read consume an answer. A fault in the text comes before what read says
+// about the content, which is that of half an answer then.
 func (p *decoders) decode(body io.Reader, read func(*decoder) error) error {
 	d, ok := p.pool.Get().(*decoder)
 	if !ok {
-		d = &decoder{Reader: jsonstream.New(body), known: map[string]string{}}
-	} else {
-		d.Reset(body)
+		d = newDecoder()
 	}
-	defer p.pool.Put(d)
+	d.begin(body)
 	err := read(d)
-	if syntax := d.Close(); syntax != nil {
-		return undocumented("%w", syntax)
+	if broken := d.end(); broken != nil {
+		err = broken
+	}
+	if !d.grown() {
+		p.pool.Put(d)
 	}
 	return err
 }
 
-// envelope is what every answer may carry beside its own fields.
-type envelope struct {
-	code, message, requestID string
-	total, showSize          int64
-	hasTotal, hasData        bool
+// decoder walks through an answer. Each value must be consumed by one call:
+//
+//	if d.enter('{') {
+//		for d.field() {
+//			switch string(d.key) {
+//			case "Name":
+//				name = d.text()
+//			default:
+//				d.skip()
+//			}
+//		}
+//	}
+//
+// The first fault in the text ends every loop, and end returns it.
+type decoder struct {
+	json   *jsontext.Decoder
+	source source
+	key    []byte // of the current field, until its value is consumed
+	broken error  // the first fault in the text, or of the reader that it comes from
+	wrong  error  // the first thing in a sound text that is not as documented
+
+	unquoted []byte            // the last string that did not stand for itself
+	known    map[string]string // see knownText
 }
 
-// field reads a field that answers share and reports whether it was one.
-func (e *envelope) field(d *decoder) (bool, error) {
-	var err error
-	switch string(d.Key()) {
-	case "Code":
-		e.code = d.text()
-	case "Message":
-		e.message = d.text()
-	case "RequestId":
-		e.requestID = d.text()
-	case "Total":
-		e.total, err = d.integer("Total")
-		e.hasTotal = err == nil
-	case "ShowSize":
-		// Absent or unreadable, it is simply not known.
-		e.showSize, _ = d.integer("ShowSize")
-	default:
-		return false, nil
+func newDecoder() *decoder {
+	d := &decoder{source: source{Reader: bufio.NewReader(nil)}, known: map[string]string{}}
+	d.json = jsontext.NewDecoder(&d.source, options()...)
+	d.source.decoder = d.json
+	return d
+}
+
+// options make jsontext as tolerant as encoding/json is: of keys given twice the last one
+// counts, and texts need not be UTF-8.
+func options() []jsontext.Options {
+	return []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+}
+
+func (d *decoder) begin(body io.Reader) {
+	d.broken, d.wrong = nil, nil
+	d.source.open(body)
+}
+
+// end says what is wrong with the text, and makes the decoder ready for another one.
+func (d *decoder) end() error {
+	broken := d.broken
+	switch after := d.token(); {
+	case broken == nil && after == nil:
+		broken = errTextAfter
+	case broken == nil && !errors.Is(after, io.EOF):
+		broken = after
+	case errors.Is(broken, io.EOF):
+		broken = errEmpty
 	}
-	return true, err
-}
-
-// refusal returns an error when the answer, which came with status 200, says
-// that the call failed. Some gateways put a code of success into good answers.
-func (e *envelope) refusal() error {
-	switch strings.ToLower(e.code) {
-	case "", "200", "ok", "success":
+	d.source.open(nil)
+	d.json.Reset(&d.source, options()...)
+	if broken == nil {
 		return nil
 	}
-	return rpc.Refused(200, e.code, e.message, e.requestID)
+	// What jsontext adds to this has keys of the answer, and those may echo what was sent.
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](broken); ok {
+		return undocumented("invalid JSON after byte %d: %w", syntax.ByteOffset, syntax.Err)
+	}
+	return undocumented("invalid JSON: %w", broken)
 }
 
-// object iterates over the fields of the next object, which must be one.
-func (d *decoder) object(what string, field func() error) error {
-	if d.Kind() != jsonstream.Object {
-		d.Skip()
-		return undocumented("%s is not an object", what)
+// grown reports whether the decoder, after end, keeps a buffer that a long text made
+// grow. The buffer is empty then, so its unread part has the capacity of the whole.
+func (d *decoder) grown() bool { return cap(d.json.UnreadBuffer()) > maxBuffer }
+
+// enter goes into the next value if it is of a kind, '{' or '[', and skips it if not.
+func (d *decoder) enter(kind jsontext.Kind) bool {
+	if d.kind() != kind {
+		d.skip()
+		return false
 	}
-	var first error
-	for d.Object(); d.Field(); {
-		if err := field(); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
+	return d.token() == nil
 }
 
-// list iterates over the elements of the next array, at most so many. null is an empty
-// one.
-func (d *decoder) list(what string, most int, element func() error) error {
-	switch d.Kind() {
-	case jsonstream.Null:
-		d.Skip()
-		return nil
-	case jsonstream.Array:
-	default:
-		d.Skip()
-		return undocumented("%s is not a list", what)
+// field reads the key of the next field; false at the object's end.
+func (d *decoder) field() bool {
+	if next := d.kind(); next == jsontext.KindEndObject || next == jsontext.KindInvalid {
+		_ = d.token()
+		return false
 	}
-	var first error
-	n := 0
-	for d.Array(); d.Element(); {
-		if n++; n > most {
-			d.Skip()
-			continue
-		}
-		if err := element(); err != nil && first == nil {
-			first = err
-		}
-	}
-	if n > most {
-		return undocumented("%s holds more than %d rows", what, most)
-	}
-	return first
-}
-
-// integer reads a whole number, bare or quoted.
-func (d *decoder) integer(what string) (int64, error) {
-	b := d.Scalar()
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	switch {
-	case err == nil:
-		return n, nil
-	case len(b) == 0:
-		return 0, undocumented("%s is missing", what)
-	case errors.Is(err, strconv.ErrRange):
-		return 0, undocumented("%s is out of range", what)
-	default:
-		return 0, undocumented("%s is not a whole number", what)
-	}
-}
-
-// text reads any scalar as valid UTF-8 of bounded length.
-func (d *decoder) text() string { return label(d.Scalar()) }
-
-// knownText is text for values of which there are few.
-func (d *decoder) knownText() string {
-	b := d.Scalar()
-	if s, ok := d.known[string(b)]; ok {
-		return s
-	}
-	s := label(b)
-	if len(b) > maxLabel {
-		return s // what is remembered must not grow with what is sent
-	}
-	if len(d.known) >= maxKnown {
-		clear(d.known)
-	}
-	d.known[string(b)] = s
-	return s
-}
-
-func label(b []byte) string {
-	s := strings.ToValidUTF8(string(b[:min(len(b), 4*maxLabel)]), "\uFFFD")
-	if len(s) > maxLabel {
-		s = strings.ToValidUTF8(s[:maxLabel-len("…")], "") + "…"
-	}
-	return s
-}
-
-// time reads an instant; the zero time where there is no readable one. The API
-// documents seconds and sends milliseconds, as numbers or as strings.
-func (d *decoder) time() time.Time {
-	b := d.Scalar()
-	n, err := strconv.ParseInt(string(b), 10, 64)
+	name, err := d.json.ReadValue()
 	if err != nil {
-		// Encoders of floats write 1.680228896E12.
-		if f, _ := strconv.ParseFloat(string(b), 64); 0 < f && f < 1e18 {
-			n, err = int64(f), nil
-		}
+		d.broken = err
+		return false
 	}
-	if err != nil || n <= 0 {
-		return time.Time{}
+	if bytes.IndexByte(name, '\\') < 0 {
+		d.key = name[1 : len(name)-1]
+	} else {
+		d.key = d.unquote(name)
 	}
-	if n > 1e11 {
-		if n/1000 >= maxSeconds {
-			return time.Time{}
-		}
-		return time.UnixMilli(n).UTC()
-	}
-	return time.Unix(n, 0).UTC()
+	return true
 }
 
-// count reads a number of things; -1 where there is no readable one.
-func (d *decoder) count() int64 {
-	n, err := strconv.ParseInt(string(d.Scalar()), 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt32 {
-		return -1
+// element reports whether the list has another element, and leaves it where it has not.
+func (d *decoder) element() bool {
+	if next := d.kind(); next == jsontext.KindEndArray || next == jsontext.KindInvalid {
+		_ = d.token()
+		return false
 	}
-	return n
+	return true
 }
 
-func undocumented(format string, args ...any) error {
-	return reason.Errorf(reason.Decode, format, args...)
+// kind tells what comes next; jsontext.KindInvalid if nothing sound does.
+func (d *decoder) kind() jsontext.Kind {
+	if d.broken != nil {
+		return jsontext.KindInvalid
+	}
+	return d.json.PeekKind()
+}
+
+// skip consumes a value of any kind and length.
+func (d *decoder) skip() {
+	for depth := d.json.StackDepth(); d.token() == nil && d.json.StackDepth() > depth; {
+	}
+}
+
+// token consumes a bracket, a key, or a value without brackets.
+func (d *decoder) token() error {
+	if d.broken == nil {
+		_, d.broken = d.json.ReadToken()
+	}
+	return d.broken
+}
+
+// next consumes a value, and returns its text.
+func (d *decoder) next() (value jsontext.Value) {
+	if d.broken == nil {
+		value, d.broken = d.json.ReadValue()
+	}
+	return value
+}
+
+// unquote returns what a string stands for, as valid UTF-8: each run of other bytes, and
+// half a surrogate pair, becomes U+FFFD.
+func (d *decoder) unquote(quoted jsontext.Value) []byte {
+	quoted = bytes.ToValidUTF8(quoted, []byte("\uFFFD"))
+	d.unquoted, _ = jsontext.AppendUnquote(d.unquoted[:0], quoted) // an error is about half a pair
+	return d.unquoted
 }

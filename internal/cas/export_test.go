@@ -1,6 +1,9 @@
 package cas
 
-import "io"
+import (
+	"io"
+	"strings"
+)
 
 // DecodeWorkers decodes an answer of ListWorkerResource.
 func (c *Client) DecodeWorkers(body io.Reader, size int) (WorkerPage, error) {
@@ -13,4 +16,13 @@ func (c *Client) DecodeWorkersInto(body io.Reader, spare []Worker) (WorkerPage, 
 	page := WorkerPage{Workers: spare[:0]}
 	err := c.decoders.decode(body, func(d *decoder) error { return page.read(d, cap(spare)) })
 	return page, err
+}
+
+// Grows reports whether a decoder is not fit to be kept after a text.
+func Grows(text string) bool {
+	d := newDecoder()
+	d.begin(strings.NewReader(text))
+	d.skip()
+	_ = d.end()
+	return d.grown()
 }

@@ -52,20 +52,22 @@ func (c *Client) ListJobs(ctx context.Context, q JobQuery, spare []Job) (JobPage
 	var page JobPage
 	err := c.call(ctx, "ListDeploymentJob", params, func(body io.Reader) error {
 		page = JobPage{Jobs: slices.Grow(spare[:0], q.Size)}
-		return c.decoders.decode(body, func(d *decoder) error {
-			var e envelope
-			err := e.read(d, "Data", q.Size, func() error {
-				page.Jobs = append(page.Jobs, Job{})
-				return page.Jobs[len(page.Jobs)-1].read(d, nil)
-			})
-			page.Total, page.ShowSize = e.total, e.showSize
-			return err
-		})
+		return c.decoders.decode(body, func(d *decoder) error { return page.read(d, q.Size) })
 	})
 	if err != nil {
 		return JobPage{}, err
 	}
 	return page, nil
+}
+
+func (p *JobPage) read(d *decoder, size int) error {
+	var e envelope
+	e.list(d, size, func() {
+		p.Jobs = append(p.Jobs, Job{})
+		p.Jobs[len(p.Jobs)-1].read(d, (*decoder).skip)
+	})
+	p.Total, p.ShowSize = e.total, e.showSize
+	return e.pageErr(d)
 }
 
 // DescribeJob reads the record of one job by DescribeDeploymentJob.
@@ -75,14 +77,11 @@ func (c *Client) DescribeJob(ctx context.Context, id int64) (Job, error) {
 		job = Job{ID: id}
 		return c.decoders.decode(body, func(d *decoder) error {
 			var e envelope
-			err := job.read(d, &e)
-			if refusal := e.refusal(); refusal != nil {
-				return refusal
+			job.read(d, e.field)
+			if job.ID != id {
+				d.complain("the answer is about job %d", job.ID)
 			}
-			if err == nil && job.ID != id {
-				return undocumented("the answer is about job %d", job.ID)
-			}
-			return err
+			return e.err(d)
 		})
 	})
 	if err != nil {
@@ -91,13 +90,16 @@ func (c *Client) DescribeJob(ctx context.Context, id int64) (Job, error) {
 	return job, nil
 }
 
-// read reads a record; e receives the fields of an answer that is one by itself.
-func (j *Job) read(d *decoder, e *envelope) error {
-	err := d.object("a job", func() error {
-		var err error
-		switch string(d.Key()) {
+// read reads a record; other consumes the fields that are not a job's.
+func (j *Job) read(d *decoder, other func(*decoder)) {
+	if !d.enter('{') {
+		d.complain("a job is not an object")
+		return
+	}
+	for d.field() {
+		switch string(d.key) {
 		case "Id":
-			j.ID, err = d.integer("Id of a job")
+			j.ID = d.integer("Id of a job")
 		case "Name":
 			j.Name = d.text()
 		case "Status":
@@ -107,44 +109,27 @@ func (j *Job) read(d *decoder, e *envelope) error {
 		case "CertType":
 			j.CertType = d.knownText()
 		case "Rollback":
-			j.RolledBack = slices.Contains([]string{"1", "true"}, string(d.Scalar()))
+			j.RolledBack = slices.Contains([]string{"1", "true"}, string(d.scalar()))
+		case "GmtCreate":
+			j.Created = d.time()
+		case "GmtModified":
+			j.Modified = d.time()
+		case "ScheduleTime":
+			j.Schedule = d.time()
+		case "StartTime":
+			j.Start = d.time()
+		case "EndTime":
+			j.Ended = d.time()
 		default:
-			return j.readTime(d, e)
+			other(d)
 		}
-		return err
-	})
-	switch {
-	case err != nil:
-		return err
-	case j.ID <= 0:
-		return undocumented("a job has no id")
-	case j.Status == "":
+	}
+	if j.ID <= 0 {
+		d.complain("a job has no id")
+	}
+	if j.Status == "" {
 		j.Status = Unknown
 	}
-	return nil
-}
-
-func (j *Job) readTime(d *decoder, e *envelope) error {
-	switch string(d.Key()) {
-	case "GmtCreate":
-		j.Created = d.time()
-	case "GmtModified":
-		j.Modified = d.time()
-	case "ScheduleTime":
-		j.Schedule = d.time()
-	case "StartTime":
-		j.Start = d.time()
-	case "EndTime":
-		j.Ended = d.time()
-	default:
-		if e != nil {
-			if known, err := e.field(d); known {
-				return err
-			}
-		}
-		d.Skip()
-	}
-	return nil
 }
 
 func jobParam(id int64) map[string]string {

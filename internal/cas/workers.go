@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"aliyun_cas_exporter/internal/cas/jsonstream"
 )
 
 // Unknown is the status of a worker or job that reports none.
@@ -36,14 +34,25 @@ type Worker struct {
 	CloudProduct string
 	RegionID     string    // RegionId, else CloudRegion, else empty
 	Modified     time.Time // UTC; zero if unreadable
+	Resource     ResourceKey
 
-	// What follows is read only of a failed worker; see Failed.
+	// What follows is read only of a worker that somebody may have to look for: of one
+	// that failed or moves.
 	InstanceID, ListenerID, Port, ResourceDomain, CertName string
 }
 
 // Failed reports whether the worker's deployment, or its rollback, failed.
 func (w *Worker) Failed() bool {
 	return w.Status == StatusError || w.Status == StatusRollbackError
+}
+
+// Moves reports whether the worker is in a status that it must leave by itself.
+func (w *Worker) Moves() bool {
+	switch w.Status {
+	case "pending", "scheduling", "processing", "rollback":
+		return true
+	}
+	return false
 }
 
 // WorkerQuery asks for one page of a job's workers.
@@ -83,26 +92,26 @@ func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery, spare []Worker)
 
 func (p *WorkerPage) read(d *decoder, size int) error {
 	var e envelope
-	err := e.read(d, "Data", size, func() error {
+	var held heldBack
+	e.list(d, size, func() {
 		p.Workers = append(p.Workers, Worker{})
-		return p.Workers[len(p.Workers)-1].read(d)
+		p.Workers[len(p.Workers)-1].read(d, &held)
 	})
 	p.Total, p.ShowSize = e.total, e.showSize
-	return err
+	return e.pageErr(d)
 }
 
-func (w *Worker) read(d *decoder) error {
-	if d.Kind() != jsonstream.Object {
-		d.Skip()
-		return undocumented("a worker is not an object")
+func (w *Worker) read(d *decoder, held *heldBack) {
+	if !d.enter('{') {
+		d.complain("a worker is not an object")
+		return
 	}
-	d.resetDetails()
+	held.clear()
 	var cloudRegion string
-	var idErr error
-	for d.Object(); d.Field(); {
-		switch string(d.Key()) {
+	for d.field() {
+		switch string(d.key) {
 		case "Id":
-			w.ID, idErr = d.integer("Id of a worker")
+			w.ID = d.integer("Id of a worker")
 		case "Status":
 			w.Status = d.knownText()
 		case "CloudProduct":
@@ -113,83 +122,36 @@ func (w *Worker) read(d *decoder) error {
 			cloudRegion = d.knownText()
 		case "GmtModified":
 			w.Modified = d.time()
+		case "ResourceId":
+			held.resourceID = d.number()
+		case "InstanceId":
+			held.instance = append(held.instance[:0], d.next()...)
+		case "ListenerId":
+			held.listener = append(held.listener[:0], d.next()...)
+		case "Port":
+			held.port = append(held.port[:0], d.next()...)
+		case "ResourceDomain":
+			held.domain = append(held.domain[:0], d.next()...)
+		case "CertName":
+			held.cert = append(held.cert[:0], d.next()...)
 		default:
-			d.detail()
+			d.skip()
 		}
 	}
-	switch {
-	case idErr != nil:
-		return idErr
-	case w.ID <= 0:
-		return undocumented("a worker has no id")
-	case w.Status == "":
+	if w.ID <= 0 {
+		d.complain("a worker has no id")
+	}
+	if w.Status == "" {
 		w.Status = Unknown
 	}
 	if w.RegionID == "" {
 		w.RegionID = cloudRegion
 	}
-	if w.Failed() {
-		w.InstanceID, w.ListenerID, w.Port = label(d.details[0]), label(d.details[1]), label(d.details[2])
-		w.ResourceDomain, w.CertName = label(d.details[3]), label(d.details[4])
+	w.Resource = held.key(d, w.CloudProduct, w.RegionID)
+	if w.Failed() || w.Moves() {
+		w.InstanceID, w.ListenerID, w.ResourceDomain = label(d.content(held.instance)), label(d.content(held.listener)), label(d.content(held.domain))
+		w.Port, w.CertName = d.remembered(held.port), d.remembered(held.cert)
 	}
-	return nil
-}
-
-// detail holds a field back that matters only if the worker turns out to have
-// failed: keys come in any order, and most workers did not.
-func (d *decoder) detail() {
-	var i int
-	switch string(d.Key()) {
-	case "InstanceId":
-		i = 0
-	case "ListenerId":
-		i = 1
-	case "Port":
-		i = 2
-	case "ResourceDomain":
-		i = 3
-	case "CertName":
-		i = 4
-	default:
-		d.Skip()
-		return
-	}
-	d.details[i] = append(d.details[i][:0], d.Scalar()...)
-}
-
-func (d *decoder) resetDetails() {
-	for i := range d.details {
-		d.details[i] = d.details[i][:0]
-	}
-}
-
-// read reads a listing: the shared fields and the list under a key, of which so many
-// rows were asked for.
-func (e *envelope) read(d *decoder, key string, size int, element func() error) error {
-	err := d.object("the answer", func() error {
-		if known, err := e.field(d); known {
-			return err
-		}
-		if string(d.Key()) != key {
-			d.Skip()
-			return nil
-		}
-		e.hasData = true
-		return d.list(key, max(size, maxRows), element)
-	})
-	switch refusal := e.refusal(); {
-	case refusal != nil:
-		return refusal
-	case err != nil:
-		return err
-	case !e.hasTotal:
-		return undocumented("Total is missing")
-	case e.total < 0:
-		return undocumented("Total is negative")
-	case !e.hasData && e.total > 0:
-		return undocumented("%s is missing", key)
-	}
-	return nil
 }
 
 func paging(params map[string]string, page, size int) {

@@ -1,0 +1,109 @@
+package cas
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"aliyun_cas_exporter/internal/aliyun/rpc"
+)
+
+// maxRows bounds the rows of an answer, unless more were asked for: a row takes far more
+// memory than it may take of the answer.
+const maxRows = 1000
+
+// envelope is what every answer may carry beside its own fields.
+type envelope struct {
+	code, message, requestID string
+	total, showSize          int64
+	hasTotal, hasData        bool
+	rows                     int // in Data
+}
+
+// field consumes the value of a field that is none of the answer's own.
+func (e *envelope) field(d *decoder) {
+	switch string(d.key) {
+	case "Code":
+		e.code = d.text()
+	case "Message":
+		e.message = d.text()
+	case "RequestId":
+		e.requestID = d.text()
+	case "Total":
+		e.total, e.hasTotal = d.integer("Total"), true
+	case "ShowSize":
+		e.showSize = d.number() // absent or unreadable, it is simply not known
+	default:
+		d.skip()
+	}
+}
+
+// err returns what makes an answer useless, what the API itself says of it first.
+func (e *envelope) err(d *decoder) error {
+	if refusal := e.refusal(); refusal != nil {
+		return refusal
+	}
+	return d.wrong
+}
+
+// refusal returns an error when the answer, which came with status 200, says
+// that the call failed. Some gateways put a code of success into good answers.
+func (e *envelope) refusal() error {
+	switch strings.ToLower(e.code) {
+	case "", "200", "ok", "success":
+		return nil
+	}
+	return rpc.Refused(200, e.code, e.message, e.requestID)
+}
+
+// list reads an answer that has its rows, of which so many were asked for, in Data. row
+// consumes one.
+func (e *envelope) list(d *decoder, size int, row func()) {
+	if !d.enter('{') {
+		d.complain("the answer is not an object")
+		return
+	}
+	for d.field() {
+		if string(d.key) != "Data" {
+			e.field(d)
+			continue
+		}
+		e.hasData = true
+		e.data(d, max(size, maxRows), row)
+	}
+}
+
+// data reads the elements of Data, at most so many. null is an empty list.
+func (e *envelope) data(d *decoder, most int, row func()) {
+	if d.kind() == jsontext.KindNull {
+		d.skip()
+		return
+	}
+	if !d.enter('[') {
+		d.complain("Data is not a list")
+		return
+	}
+	for d.element() {
+		if e.rows++; e.rows > most {
+			d.complain("Data holds more than %d rows", most)
+			d.skip()
+			continue
+		}
+		row()
+	}
+}
+
+// pageErr is err of an answer that is one page of several.
+func (e *envelope) pageErr(d *decoder) error {
+	switch err := e.err(d); {
+	case err != nil:
+		return err
+	case !e.hasTotal:
+		return undocumented("Total is missing")
+	case e.total < 0:
+		return undocumented("Total is negative")
+	case !e.hasData && e.total > 0:
+		return undocumented("Data is missing")
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package cas
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// JobCounts is what DescribeDeploymentJobStatus counts; -1 where it gives no
+// readable number. Workers that were rolled back are in none of the first four but
+// Workers.
+type JobCounts struct {
+	Workers        int64 // WorkerCount, of the job
+	Matched        int64 // MatchWorkerCount: those whose resource the certificate fits
+	Failed         int64 // FailedCount
+	RollbackFailed int64 // RollbackFailedCount
+	QuotaBought    int64 // BuyCount, of the account
+	QuotaUsed      int64 // UseCount, of the account
+}
+
+// CountJob reads the API's own counts of a job by DescribeDeploymentJobStatus.
+func (c *Client) CountJob(ctx context.Context, id int64) (JobCounts, error) {
+	counts := unknownCounts()
+	err := c.call(ctx, "DescribeDeploymentJobStatus", jobParam(id), func(body io.Reader) error {
+		counts = unknownCounts()
+		return c.decoders.decode(body, counts.read)
+	})
+	return counts, err
+}
+
+func unknownCounts() JobCounts {
+	return JobCounts{Workers: -1, Matched: -1, Failed: -1, RollbackFailed: -1, QuotaBought: -1, QuotaUsed: -1}
+}
+
+func (c *JobCounts) read(d *decoder) error {
+	var e envelope
+	if !d.enter('{') {
+		d.complain("the answer is not an object")
+	}
+	for d.field() {
+		switch string(d.key) {
+		case "WorkerCount":
+			c.Workers = d.count()
+		case "MatchWorkerCount":
+			c.Matched = d.count()
+		case "FailedCount":
+			c.Failed = d.count()
+		case "RollbackFailedCount":
+			c.RollbackFailed = d.count()
+		case "BuyCount":
+			c.QuotaBought = d.count()
+		case "UseCount":
+			c.QuotaUsed = d.count()
+		default:
+			e.field(d)
+		}
+	}
+	return e.err(d)
+}
+
+// Certificate is a certificate that a job deploys.
+type Certificate struct {
+	ID               int64
+	Name, CommonName string
+	NotAfter         time.Time // UTC; zero if unreadable
+}
+
+// ListCertificates reads the certificates of a job by ListDeploymentJobCert,
+// which knows no pages.
+func (c *Client) ListCertificates(ctx context.Context, id int64) ([]Certificate, error) {
+	var certs []Certificate
+	err := c.call(ctx, "ListDeploymentJobCert", jobParam(id), func(body io.Reader) error {
+		certs = nil
+		return c.decoders.decode(body, func(d *decoder) error {
+			var e envelope
+			e.list(d, maxRows, func() {
+				certs = append(certs, Certificate{})
+				certs[len(certs)-1].read(d)
+			})
+			if !e.hasData {
+				d.complain("Data is missing")
+			}
+			return e.err(d)
+		})
+	})
+	return earliest(certs), err
+}
+
+func (c *Certificate) read(d *decoder) {
+	if !d.enter('{') {
+		d.complain("a certificate is not an object")
+		return
+	}
+	for d.field() {
+		switch string(d.key) {
+		case "CertId":
+			c.ID = d.integer("CertId")
+		case "CertName":
+			c.Name = d.text()
+		case "CommonName":
+			c.CommonName = d.text()
+		case "NotAfterTime":
+			c.NotAfter = d.time()
+		default:
+			d.skip()
+		}
+	}
+}
