@@ -256,14 +256,15 @@ func TestNotes(t *testing.T) {
 	for values, want := range map[string][]string{
 		"demo=true": {"1 replica of", "port-forward deployment/cas-aliyun-cas-exporter 10077", "http://localhost:10077/", "Demo", "No monitor"},
 		"credentials.secretName=x,sharding.enabled=true,replicas=3": {"3 shards", "port-forward statefulset/"},
+		"demo=true,ingress.enabled=true,ingress.hosts={a.b}":        {"From outside the cluster: http://a.b/"},
 		"credentials.secretName=x,web.secretName=x,web.tls=true":    {"https://localhost:10077/"},
 		"credentials.source=oidc,credentials.oidc.roleName=x":       {"kubectl label namespace monitoring pod-identity.alibabacloud.com/injection=on"},
 		"credentials.source=oidc,credentials.oidc.roleName=x,serviceAccount.create=false,serviceAccount.name=own": {
 			"kubectl -n monitoring annotate serviceaccount own pod-identity.alibabacloud.com/role-name=x",
 		},
-		"credentials.secretName=x,replicas=2":                                    {"Up to 10 calls a second"},
-		"credentials.secretName=x,replicas=3":                                    {"Up to 15 calls a second"},
-		"credentials.secretName=x,replicas=3,settings.CAS_REQUESTS_PER_SECOND=5": {"Up to 15 calls"},
+		"credentials.secretName=x,replicas=2":                                    {"up to 10 calls a second"},
+		"credentials.secretName=x,replicas=3":                                    {"up to 15 calls a second"},
+		"credentials.secretName=x,replicas=3,settings.CAS_REQUESTS_PER_SECOND=5": {"up to 15 calls"},
 	} {
 		stdout, stderr, err := run(t, "helm", "install", "cas", chart, "--namespace", "monitoring", "--dry-run=client", "--set", values)
 		if err != nil {
