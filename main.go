@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -23,6 +25,8 @@ func main() {
 	// Nothing needs a reload. By default SIGHUP ends the program, which service managers
 	// take for a clean end.
 	signal.Ignore(syscall.SIGHUP)
+	// Only net/http uses this logger, for what a server sent unasked: that can hold secrets.
+	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(app.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -50,5 +56,44 @@ func TestSignals(t *testing.T) {
 		if err := program.Wait(); err != nil {
 			t.Errorf("after three hangups and %v: %v, want a clean end", end, err)
 		}
+	}
+}
+
+// TestNothingUnaskedIsLogged lets a server send more than an answer on connections that
+// are kept, as proxies do when they give up: net/http logs that by itself.
+func TestNothingUnaskedIsLogged(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	var sent atomic.Int64
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					fmt.Fprint(conn, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+					time.Sleep(50 * time.Millisecond) // so that the connection is idle
+					fmt.Fprint(conn, "HTTP/1.1 407 CANARY\r\n\r\n")
+					sent.Add(1)
+				}
+			}()
+		}
+	}()
+	program := exec.CommandContext(t.Context(), os.Args[0], "--once")
+	program.Env = []string{
+		"MAIN_TEST_RUN=1", "CAS_ENDPOINT=http://" + listener.Addr().String(), "CAS_JOB_IDS=1", "ALIBABA_CLOUD_ACCESS_KEY_ID=LTAItest",
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=LTAIsecret", "CAS_LOG_LEVEL=debug", "CAS_MAX_ATTEMPTS=2", "CAS_REQUESTS_PER_SECOND=2",
+	}
+	var log bytes.Buffer
+	program.Stderr = &log
+	_ = program.Run()
+	if strings.Contains(log.String(), "CANARY") || strings.Contains(log.String(), "Unsolicited") || sent.Load() == 0 {
+		t.Errorf("%d answers were sent unasked; the log is\n%s", sent.Load(), &log)
 	}
 }

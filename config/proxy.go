@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,9 +44,12 @@ func (l *loader) proxy() {
 		*p.address = Secret(address)
 		l.Proxy.from = append(l.Proxy.from, name)
 	}
-	l.Proxy.NoProxy = l.env["NO_PROXY"]
-	if l.Proxy.NoProxy == "" {
-		l.Proxy.NoProxy = l.env["no_proxy"]
+	l.Proxy.NoProxy = cmp.Or(l.env["NO_PROXY"], l.env["no_proxy"])
+	if slices.ContainsFunc(strings.Split(l.Proxy.NoProxy, ","), func(host string) bool { return strings.ContainsAny(strings.TrimSpace(host), "; \t\n") }) {
+		l.warn("NO_PROXY holds something else than commas between its hosts")
+	}
+	if cmp.Or(l.env["ALL_PROXY"], l.env["all_proxy"]) != "" && l.Proxy.HTTPS == "" {
+		l.warn("ALL_PROXY is not used; set HTTPS_PROXY")
 	}
 }
 

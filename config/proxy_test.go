@@ -97,6 +97,17 @@ func TestProxyVariables(t *testing.T) {
 	if s.Proxy.HTTPS != "http://a:1" || s.Proxy.HTTP != "http://c:1" || s.Proxy.NoProxy != "x,.y" {
 		t.Errorf("got %s, %s, %s", string(s.Proxy.HTTPS), string(s.Proxy.HTTP), s.Proxy.NoProxy)
 	}
+	for _, test := range []struct{ name, value, want string }{
+		{"NO_PROXY", "a b", "NO_PROXY holds something else than commas between its hosts"},
+		{"no_proxy", "a;b", "NO_PROXY holds something else than commas between its hosts"},
+		{"NO_PROXY", "a, .b ,10.0.0.0/8,*", ""},
+		{"ALL_PROXY", "socks5://user:CANARY@x", "ALL_PROXY is not used; set HTTPS_PROXY"},
+		{"all_proxy", "http://user:CANARY@x", "ALL_PROXY is not used; set HTTPS_PROXY"},
+	} {
+		if got := strings.Join(good(t, with(test.name, test.value)).Warnings, "\n"); got != test.want {
+			t.Errorf("%s=%s: got %q, want %q", test.name, test.value, got, test.want)
+		}
+	}
 	for _, mode := range []string{"--demo", "--healthcheck"} { // which leave the host alone
 		if _, err := load(t, with("HTTPS_PROXY", "http://a:b"), mode); err != nil {
 			t.Errorf("%s: %v", mode, err)

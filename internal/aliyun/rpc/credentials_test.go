@@ -190,7 +190,7 @@ func TestProxyPasswordsAreHidden(t *testing.T) {
 		"malformed version":  {refuse("HTTP/PLAIN 407 x\r\n\r\n"), "what answered does not speak HTTP as it should"},
 		"malformed status":   {refuse("HTTP/1.1 PLAIN\r\n\r\n"), "what answered does not speak HTTP as it should"},
 		"no HTTP":            {refuse("PLAIN SENT\r\n"), "what answered does not speak HTTP as it should"},
-		"nothing":            {refuse(""), "unexpected EOF"},
+		"nothing":            {refuse(""), "the connection was closed before the end of the answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxy := func(*http.Request) (*url.URL, error) { return url.Parse(test.address) }

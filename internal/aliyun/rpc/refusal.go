@@ -60,6 +60,8 @@ func refused(resp *http.Response, cred Credentials) (e *Error, readErr error) {
 	e.reason = classify(resp.StatusCode, string(r.Code), object)
 	switch {
 	case e.text != "":
+	case resp.StatusCode == http.StatusProxyAuthRequired:
+		e.text = proxyRefusal(resp.StatusCode).Error()
 	case resp.StatusCode/100 == 3:
 		e.text = "answered with a redirect, which is not followed: " + between
 	case !object && WebPage(body) != nil:

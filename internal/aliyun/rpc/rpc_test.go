@@ -292,7 +292,7 @@ func TestWhatStandsBetween(t *testing.T) {
 		"flow control":        {429, "<html>slow down</html>", reason.Throttled, page + " (HTTP 429)"},
 		"load balancer":       {502, "<html><head><title>502 Bad Gateway</title></head>", reason.ServerError, page + " (HTTP 502)"},
 		"portal":              {302, "<a href=x>Found</a>", reason.BadRequest, redirect + " (HTTP 302)"},
-		"proxy":               {407, "<html>Squid</html>", reason.BadRequest, page + " (HTTP 407)"},
+		"proxy":               {407, "<html>Squid</html>", reason.BadRequest, "the proxy refused the connection with status 407 Proxy Authentication Required (HTTP 407)"},
 		"text":                {403, "denied", reason.BadRequest, "answered without an error message (HTTP 403)"},
 		"XML":                 {403, "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", reason.BadRequest, "answered without an error message (HTTP 403)"},
 		"JSON without a code": {403, `{"message":"no"}`, reason.Forbidden, "no (HTTP 403)"},

@@ -69,10 +69,14 @@ func Unanswered(err error) string {
 		err = at.Err
 	}
 	text := err.Error()
-	known := []string{io.EOF.Error(), io.ErrUnexpectedEOF.Error(), "connection reset by peer", "http2: client connection lost", "http: server gave HTTP response to HTTPS client"}
 	switch {
-	case slices.Contains(known, text), strings.HasPrefix(text, "tls: "), strings.HasPrefix(text, "remote error: tls: "):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed before the end of the answer"
+	case slices.Contains([]string{"connection reset by peer", "http2: client connection lost", "http: server gave HTTP response to HTTPS client"}, text),
+		strings.HasPrefix(text, "tls: "), strings.HasPrefix(text, "remote error: tls: "), strings.HasPrefix(text, "stream error: stream ID "):
 		return text
+	case strings.HasPrefix(text, "http2: server sent GOAWAY"): // and what it sent with it
+		return "the server closed the HTTP/2 connection"
 	case strings.Contains(text, "malformed"), strings.Contains(text, "HTTP/1.x transport"):
 		return "what answered does not speak HTTP as it should"
 	default:
