@@ -53,7 +53,7 @@ deployment_workers{cluster="a", instance="1", job_id="1", cloud_product="SLB", r
 deployment_workers{cluster="a", instance="1", job_id="1", cloud_product="CDN", status="rollback_error"} 1x2880
 deployment_workers{cluster="a", instance="1", job_id="2", cloud_product="SLB", region_id="r", status="success"} 3x2880
 deployment_workers{cluster="a", instance="1", job_id="2", cloud_product="SLB", region_id="r", status="processing"} 1x2880
-deployment_workers{cluster="a", instance="1", job_id="0", cloud_product="CDN", status="error"} 7x600
+deployment_workers{cluster="a", instance="1", job_id="0", cloud_product="CDN", status="error"} 0x300 7x300
 deployment_workers{cluster="f", job_id="1", cloud_product="SLB", region_id="r", status="error"} 2x2880
 deployment_superseded_workers{cluster="a", instance="1", job_id="1", cloud_product="SLB", region_id="r", status="error"} 2x2880
 deployment_superseded_workers{cluster="a", instance="1", job_id="1", cloud_product="CDN", status="rollback_error"} 1x2880
