@@ -37,7 +37,7 @@ func (b *board) timeline() cog.Builder[dashboard.Panel] {
 	// The set is that of the end of the time range: else a job would come and go.
 	changed := fmt.Sprintf("max by (%s) (last_over_time(%s[$__range] @ end()))", jobs, b.series("deployment_job_modified_timestamp_seconds"))
 	expr := fmt.Sprintf("(\n  max by (%s) (\n    %s\n  )\n  + (10 * (%s > bool 0) or 0 * %s)\n)",
-		jobs, strings.Join(parts, "\n    or "), by("sum", jobs, b.failed()), b.latest("deployment_job_up"))
+		jobs, strings.Join(parts, "\n    or "), b.failed(jobs), b.latest("deployment_job_up"))
 	return spans(panel{
 		title: "Jobs over time", width: 24, height: 9, empty: noRows, states: states, links: jobLinks(idInSeries),
 		about:   "Status of each job, and whether some of its workers failed. Marks show when jobs started and ended. Of more than 50 jobs, those that changed last; choose others above.",

@@ -93,11 +93,14 @@ func (c *catalog) latest(name string, matchers ...string) string {
 	return fmt.Sprintf("max by (%s) (%s)", strings.Join(by, ", "), c.series(name, matchers...))
 }
 
-// failed counts failed workers by group, without those whose resource a later job
-// has repaired.
-func (c *catalog) failed() string {
-	all := c.latest("deployment_workers", failedStatus)
-	return fmt.Sprintf("(%s\n  - %s\n  or %s)", all, c.latest("deployment_superseded_workers"), all)
+// failed counts failed workers, without those whose resource a later job has
+// repaired. The label keeps these apart from the others, where there are any: a
+// difference would read all workers twice.
+func (c *catalog) failed(labels string) string {
+	return fmt.Sprintf(`sum by (%s) (
+  %s
+  or label_replace(-%s, "repaired", "yes", "", "")
+)`, labels, c.latest("deployment_workers", failedStatus), c.latest("deployment_superseded_workers"))
 }
 
 // stuck counts the stuck workers of each job.

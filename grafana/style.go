@@ -28,6 +28,10 @@ const (
 	days  = "suffix: days"
 )
 
+// points is how many moments of the time range queries are evaluated at: of six
+// hours, one in 90 seconds. Grafana's own number is the panel's width in pixels.
+const points = 240
+
 // panel holds what every panel has. The zero height is 8, the zero width 12 of 24.
 type panel struct {
 	title, about  string
@@ -215,7 +219,7 @@ func number(p panel) *stat.PanelBuilder {
 
 // lines shows values over time.
 func lines(p panel) *timeseries.PanelBuilder {
-	return style(timeseries.NewPanelBuilder(), p).ColorScheme(colour(dashboard.FieldColorModeIdPaletteClassic)).Min(0).LineWidth(2).
+	return style(timeseries.NewPanelBuilder(), p).MaxDataPoints(points).ColorScheme(colour(dashboard.FieldColorModeIdPaletteClassic)).Min(0).LineWidth(2).
 		Legend(legend(true)).Tooltip(tooltip(common.TooltipDisplayModeMulti, common.SortOrderDescending))
 }
 
@@ -230,7 +234,7 @@ func dashed(b *timeseries.PanelBuilder, legends string) *timeseries.PanelBuilder
 // spans shows in which state something was, and when.
 func spans(p panel) *statetimeline.PanelBuilder {
 	p.steps = []step{{0, dark}}
-	return style(statetimeline.NewPanelBuilder(), p).RowHeight(.85).FillOpacity(80).
+	return style(statetimeline.NewPanelBuilder(), p).MaxDataPoints(points).RowHeight(.85).FillOpacity(80).
 		Legend(legend(true)).Tooltip(tooltip(common.TooltipDisplayModeSingle, common.SortOrderNone))
 }
 

@@ -68,7 +68,7 @@ func (b *board) jobs() cog.Builder[dashboard.Panel] {
 	}, slices.Concat([]column{
 		{expr: listed(status + " == 1")},
 		{title: "Status", label: "status", states: jobStates()},
-		{title: "Failed", expr: listed("(" + b.known(by("sum", jobs, b.failed()), jobs, 0) + ")"), unit: count, steps: bad},
+		{title: "Failed", expr: listed("(" + b.known(b.failed(jobs), jobs, 0) + ")"), unit: count, steps: bad},
 		{title: "Stuck", expr: listed(b.stuck()), unit: count, steps: bad},
 		{title: "Workers", expr: listed(b.latest("deployment_job_workers")), unit: count},
 		{title: "Done", expr: listed("(" + done + ")"), unit: units.PercentUnit},
@@ -119,7 +119,7 @@ func (b *board) failedWorkers() cog.Builder[dashboard.Panel] {
 	return b.workerTable(panel{
 		title: "Failed workers, oldest first",
 		about: "The resource of each failed worker, the 200 oldest, without groups of a job, product, region and status that a later job has repaired as a whole. CAS gives no reason; the runbooks list the usual ones.",
-	}, "deployment_failed_worker_modified_timestamp_seconds", fmt.Sprintf("\n  and on (%s) %s > 0", groups, b.failed()))
+	}, "deployment_failed_worker_modified_timestamp_seconds", fmt.Sprintf("\n  and on (%s) %s > 0", groups, b.failed(groups)))
 }
 
 func (b *board) stuckWorkers() cog.Builder[dashboard.Panel] {
@@ -135,7 +135,7 @@ func (b *board) places() cog.Builder[dashboard.Panel] {
 	anywhere := func(expr string) string {
 		return fmt.Sprintf("label_replace(\n  %s,\n  \"region_id\", \"(none)?\", \"region_id\", \"\"\n)", expr)
 	}
-	oldest := fmt.Sprintf("%s and on (%s) %s > 0", b.latest("deployment_workers_oldest_modified_timestamp_seconds"), groups, b.failed())
+	oldest := fmt.Sprintf("%s and on (%s) %s > 0", b.latest("deployment_workers_oldest_modified_timestamp_seconds"), groups, b.failed(groups))
 	return rows(panel{
 		title: "Where workers failed", height: 9, sorted: "-Failed", empty: noRows,
 		about: "Failed workers, all workers and the oldest failure of each product and region. A click on a row chooses them above. Products without a region, such as CDN, are shown under (none)?, which is also their value in the region filter.",
@@ -143,7 +143,7 @@ func (b *board) places() cog.Builder[dashboard.Panel] {
 	}, slices.Concat([]column{
 		{title: "Product", label: "cloud_product"},
 		{title: "Region", label: "region_id"},
-		{title: "Failed", expr: anywhere(by("sum", places, b.failed())), unit: count, steps: []step{{0, clear}, {1, vermilion}}},
+		{title: "Failed", expr: anywhere(b.failed(places)), unit: count, steps: []step{{0, clear}, {1, vermilion}}},
 		{title: "Workers", expr: anywhere(by("sum", places, b.latest("deployment_workers"))), unit: count},
 		{title: "Oldest failure", expr: anywhere("1000 * " + by("min", places, oldest)), unit: moments},
 	}, place()[2:])...)
