@@ -1,44 +1,50 @@
 package collector_test
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/http"
+	"bytes"
+	"log/slog"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
+	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// TestEveryExportedCountIsTrue is the promise of the program: whatever the estate
-// and the API do, each exported count of a job comes from one read of its pages
-// that was complete by itself, each worker counted once, as it was served in that
-// read; or the job is not up, and the counts are those of the last such read, or
-// absent when they are too old.
+// TestEveryExportedCountIsTrue is the promise of the program: whatever the estate and the
+// API do, each exported count of a job comes from one sweep whose reads were complete by
+// themselves, each worker counted once, as it was served; or the job is not up, and
+// the counts are those of the last such sweep, or absent when they are too old.
 //
-// The oracle is independent of the exporter: it decodes what the API served.
+// It ranges over all families that count or name workers, jobs that are configured and
+// discovered, moving and at rest, two accounts in one collector, with and without
+// filters. The oracle is independent of the exporter: it decodes what the API served.
 func TestEveryExportedCountIsTrue(t *testing.T) {
-	cases := 0
+	cases, checked := 0, map[string]int{}
 	for range rounds() {
 		synctest.Test(t, func(t *testing.T) {
 			rapid.Check(bubble{t}, func(rt *rapid.T) {
 				cases++
-				world := newWorld(t, rt)
-				for range rapid.IntRange(1, 6).Draw(rt, "cycles") {
-					world.cycle(rt)
+				w := newWorld(t, rt, checked)
+				for range rapid.IntRange(1, 5).Draw(rt, "polls") {
+					w.poll(rt)
 				}
 			})
 		})
 	}
-	t.Logf("%d cases", cases)
+	t.Logf("%d cases; jobs with series: %v", cases, checked)
+	for family := range promises() {
+		if checked[family] == 0 {
+			t.Errorf("%s was never exported", family)
+		}
+	}
 }
 
 // rounds is how often rapid's 100 cases are run, each time in fresh fake time:
@@ -70,209 +76,300 @@ func TestSoak(t *testing.T) {
 // meaning in a synctest bubble.
 type bubble struct{ *testing.T }
 
-const jobID = 8888
-
-// world is a random estate with the exporter that watches it.
+// world is a collector of two accounts.
 type world struct {
-	*rig
-	statuses, products, regions []string
-	nextID                      int64
-
-	mu    sync.Mutex
-	reads []*read // of the cycle
-	last  *read   // the last complete one of all cycles
+	*fleet
+	shows   *prometheus.Registry
+	estates []*randomEstate
+	checked map[string]int // how often a family was checked with series, by its name
 }
 
-// read is one pass over the pages, as served.
-type read struct {
-	total  int64
-	rows   map[json.Number][]served // more than one where a row moved or was served twice
-	steady bool                     // every page reported the same total
-	ended  time.Time                // when its last page was served
+// randomEstate is an account that changes while it is read.
+type randomEstate struct {
+	oracle
+	name      string
+	sim       *simulator.Simulator
+	options   schedule.Options
+	log       bytes.Buffer
+	filtered  []filter // that a sweep consists of
+	truths    map[string]*truth
+	nextID    int64
+	mutations []int // still to come, one a page
 }
 
-type served struct {
-	Id                             json.Number
-	Status, CloudProduct, RegionId string
+// truth is what may be exported of a job, and of when it is.
+type truth struct {
+	known
+	swept time.Time // zero: never
 }
 
-func newWorld(t *testing.T, rt *rapid.T) *world {
+// jobIDs are the jobs of each account.
+func jobIDs() []string { return []string{"8888", "9999"} }
+
+func vocabulary() (statuses, products, regions []string) {
+	return []string{"editing", "pending", "processing", "success", "error", "error", "rollback", "rollback_error", "invented", ""},
+		[]string{"SLB", "CDN", "webHosting"}, []string{"cn-hangzhou", "eu-central-1", ""}
+}
+
+func newWorld(t *testing.T, rt *rapid.T, checked map[string]int) *world {
 	t.Helper()
-	w := &world{
-		statuses: []string{"editing", "pending", "processing", "success", "error", "rollback", "rollback_error", "invented"},
-		products: []string{"SLB", "CDN", "webHosting"}, regions: []string{"cn-hangzhou", "eu-central-1", ""},
-	}
-	sim := simulator.New(simulator.Options{Now: time.Now, OrderByModified: rapid.Bool().Draw(rt, "order by modified")})
-	sim.PutJob(simulator.Job{ID: jobID, Name: "renewal", Status: "processing", JobType: "user", Created: time.Now(), Modified: time.Now()}, nil)
-	for range rapid.IntRange(0, 60).Draw(rt, "workers") {
-		sim.PutWorker(jobID, w.worker(rt))
-	}
-	mutations := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 30).Draw(rt, "mutations")
-	sim.OnCall(func(call simulator.Call) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if call.Action != "ListWorkerResource" || len(mutations) == 0 {
-			return
-		}
-		w.mutate(mutations[0])
-		mutations = mutations[1:]
-	})
-	w.rig = newRig(t, sim, func(s *settings) {
-		s.Transport = recorder{sim.Transport(), w.record}
-		s.account.JobIDs = []int64{jobID}
-		s.account.PageSize = rapid.IntRange(1, 20).Draw(rt, "page size")
-		s.RequestsPerSecond = 50
-	})
+	w := &world{checked: checked, shows: prometheus.NewPedanticRegistry()}
+	w.fleet = newFleet(t, 2, func(i int) *simulator.Simulator {
+		e := newEstate(rt, []string{"prod", "test"}[i])
+		w.estates = append(w.estates, e)
+		return e.sim
+	}, func(i int, s *settings) { w.estates[i].watch(rt, s) })
+	w.shows.MustRegister(w.facts)
 	return w
 }
 
-func (w *world) worker(rt *rapid.T) simulator.Worker {
-	w.nextID++
-	return simulator.Worker{
-		ID: w.nextID, Status: rapid.SampledFrom(w.statuses).Draw(rt, "status"),
-		CloudProduct: rapid.SampledFrom(w.products).Draw(rt, "product"), RegionID: rapid.SampledFrom(w.regions).Draw(rt, "region"),
-		Created: time.Now(), Modified: time.Now(),
+func newEstate(rt *rapid.T, name string) *randomEstate {
+	e := &randomEstate{oracle: oracle{jobs: map[string]*served{}}, name: name, truths: map[string]*truth{}}
+	e.sim = simulator.New(simulator.Options{Now: time.Now, OrderByModified: rapid.Bool().Draw(rt, "order by modified")})
+	past := time.Now().Add(-time.Hour)
+	for id, status := range map[int64]string{8888: "processing", 9999: "success"} { // the same in both accounts
+		e.sim.PutJob(simulator.Job{ID: id, Name: "renewal", Status: status, JobType: "user", Created: past, Modified: past}, nil)
+		for range rapid.IntRange(0, 25).Draw(rt, "workers") {
+			e.sim.PutWorker(id, e.worker(rt))
+		}
+	}
+	e.sim.OnCall(func(call simulator.Call) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if call.Action == "ListWorkerResource" && len(e.mutations) > 0 {
+			e.mutate(call.JobID, e.mutations[0])
+			e.mutations = e.mutations[1:]
+		}
+	})
+	return e
+}
+
+// watch draws the settings of an account.
+func (e *randomEstate) watch(rt *rapid.T, s *settings) {
+	s.Transport = recorder{e.sim.Transport(), e.record}
+	s.RequestsPerSecond = 50
+	a := &s.account
+	a.Name, a.Logger = e.name, slog.New(slog.NewTextHandler(&e.log, nil))
+	if rapid.Bool().Draw(rt, "configured") {
+		a.Discovery, a.JobIDs = nil, []int64{8888, 9999}
+	}
+	a.PageSize = rapid.IntRange(1, 20).Draw(rt, "page size")
+	a.MaxFailed = rapid.SampledFrom([]int{100, 3, 0}).Draw(rt, "failed worker limit")
+	a.ResyncInterval = rapid.SampledFrom([]time.Duration{time.Hour, 10 * time.Minute}).Draw(rt, "resync")
+	if rapid.Bool().Draw(rt, "filtered") {
+		a.Statuses = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"pending", "processing", "success", "error", "rollback_error"}), 0, 3, rapid.ID).Draw(rt, "statuses")
+		a.Products = rapid.SampledFrom([][]string{nil, {"CDN"}, {"SLB", "slb"}, {"slb", "WEBHOSTING"}}).Draw(rt, "products")
+	}
+	e.options = *a
+	for _, status := range slices.Concat(a.Statuses, []string{""})[:max(1, len(a.Statuses))] {
+		for _, product := range slices.Concat(a.Products, []string{""})[:max(1, len(a.Products))] {
+			e.filtered = append(e.filtered, filter{status, product})
+		}
 	}
 }
 
-// mutate changes the estate between two pages, or while one is on its way.
-func (w *world) mutate(kind int) {
-	workers := w.sim.Workers(jobID)
+func (e *randomEstate) worker(rt *rapid.T) simulator.Worker {
+	e.nextID++
+	statuses, products, regions := vocabulary()
+	w := simulator.Worker{
+		ID: e.nextID, Status: rapid.SampledFrom(statuses).Draw(rt, "status"),
+		CloudProduct: rapid.SampledFrom(products).Draw(rt, "product"), RegionID: rapid.SampledFrom(regions).Draw(rt, "region"),
+		InstanceID: "lb-" + strconv.FormatInt(e.nextID, 10), Port: int(e.nextID % 3), CertName: e.name,
+	}
+	if w.RegionID == "" && e.nextID%2 == 0 {
+		w.CloudRegion = "cn-beijing"
+	}
+	if ago := rapid.IntRange(0, 20).Draw(rt, "minutes ago"); ago > 0 {
+		w.Modified = time.Now().Add(-time.Duration(ago) * time.Minute)
+	}
+	return w
+}
+
+// mutate changes a job between two pages, or while one is on its way.
+func (e *randomEstate) mutate(jobID int64, kind int) {
+	workers := e.sim.Workers(jobID)
+	statuses, _, _ := vocabulary()
 	switch {
 	case kind < 4 && len(workers) > 0: // a worker moves on
 		id := workers[(kind*7+len(workers)/2)%len(workers)].ID
-		w.sim.UpdateWorker(jobID, id, func(worker *simulator.Worker) {
-			worker.Status = w.statuses[(kind+int(id))%len(w.statuses)]
+		e.sim.UpdateWorker(jobID, id, func(worker *simulator.Worker) {
+			worker.Status = statuses[(kind+int(id))%len(statuses)]
 			worker.Modified = time.Now()
 		})
 	case kind == 4 && len(workers) > 0:
-		w.sim.DeleteWorker(jobID, workers[0].ID)
+		e.sim.DeleteWorker(jobID, workers[0].ID)
 	case kind == 5 && len(workers) > 0:
-		w.sim.DeleteWorker(jobID, workers[len(workers)-1].ID)
+		e.sim.DeleteWorker(jobID, workers[len(workers)-1].ID)
 	case kind == 6:
-		w.nextID++
-		w.sim.PutWorker(jobID, simulator.Worker{ID: w.nextID, Status: "pending", CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: time.Now()})
+		e.nextID++
+		e.sim.PutWorker(jobID, simulator.Worker{ID: e.nextID, Status: "pending", CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: time.Now()})
+	case kind == 7:
+		e.sim.UpdateJob(jobID, func(job *simulator.Job) { job.Modified = time.Now() })
 	}
 }
 
-// record keeps what a page of workers held.
-func (w *world) record(req *http.Request, body []byte) {
-	query := req.URL.Query()
-	if query.Get("Action") != "ListWorkerResource" {
-		return
+// disturb draws what happens to an account during a poll, and reports whether anything
+// does.
+func (e *randomEstate) disturb(rt *rapid.T) bool {
+	e.sim.ClearFaults()
+	mutations := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 10).Draw(rt, "mutations")
+	e.mu.Lock()
+	e.mutations = mutations
+	for _, job := range e.jobs {
+		job.reads = nil
 	}
-	var answer struct {
-		Total *int64
-		Data  []served
+	e.mu.Unlock()
+	fault := rapid.SampledFrom(append(disturbances(), slices.Repeat([]string{""}, 20)...)).Draw(rt, "fault")
+	if fault == "" {
+		return len(mutations) > 0
 	}
-	valid := json.Unmarshal(body, &answer) == nil && answer.Total != nil
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if query.Get("CurrentPage") == "1" {
-		w.reads = append(w.reads, &read{rows: map[json.Number][]served{}, steady: true, total: -1})
+	match := simulator.Match{
+		Action: rapid.SampledFrom([]string{"ListWorkerResource", "ListWorkerResource", "ListWorkerResource", "ListDeploymentJob", "DescribeDeploymentJobStatus", "DescribeDeploymentJob"}).Draw(rt, "action"),
+		Skip:   rapid.IntRange(0, 3).Draw(rt, "skip"), Times: rapid.IntRange(1, 20).Draw(rt, "times"),
 	}
-	if !valid {
-		return
+	if fault == "job-not-found-empty" { // of a listing it is the truth: there are no jobs
+		match.Action = "ListWorkerResource"
 	}
-	r := w.reads[len(w.reads)-1]
-	if r.total < 0 {
-		r.total = *answer.Total
+	if match.Action == "ListWorkerResource" {
+		match.Page = rapid.IntRange(0, 3).Draw(rt, "page")
 	}
-	r.steady = r.steady && *answer.Total == r.total
-	r.ended = time.Now()
-	for _, row := range answer.Data {
-		if !slices.Contains(r.rows[row.Id], row) {
-			r.rows[row.Id] = append(r.rows[row.Id], row)
-		}
+	if err := e.sim.Inject(fault, match); err != nil {
+		rt.Fatal(err)
 	}
+	return true
 }
 
-// cycle lets the exporter poll once, under a random fault, and compares.
-func (w *world) cycle(rt *rapid.T) {
-	w.sim.ClearFaults()
-	if name := rapid.SampledFrom(append(disturbances(), "", "", "")).Draw(rt, "fault"); name != "" {
-		match := simulator.Match{
-			Action: "ListWorkerResource", Page: rapid.IntRange(0, 3).Draw(rt, "page"),
-			Skip: rapid.IntRange(0, 3).Draw(rt, "skip"), Times: rapid.IntRange(1, 20).Draw(rt, "times"),
-		}
-		if err := w.sim.Inject(name, match); err != nil {
-			rt.Fatal(err)
-		}
+// poll lets the exporter poll once, under random disturbances, and compares.
+func (w *world) poll(rt *rapid.T) {
+	disturbed := false
+	for _, e := range w.estates {
+		disturbed = e.disturb(rt) || disturbed
 	}
-	time.Sleep(time.Duration(rapid.IntRange(0, 250).Draw(rt, "pause")) * time.Second)
-	w.compare(rt, "between polls")
-	w.mu.Lock()
-	w.reads = nil
-	w.mu.Unlock()
-	up := w.Poll(rt.Context())
-	if up {
-		r := w.reads[len(w.reads)-1]
-		if !r.steady || int64(len(r.rows)) != r.total {
-			rt.Fatalf("up after a read of %d distinct rows of %d, steady %v", len(r.rows), r.total, r.steady)
-		}
-		w.last = r
+	time.Sleep(time.Duration(rapid.SampledFrom([]int{1, 60, 250, 700}).Draw(rt, "pause")) * time.Second)
+	w.compare(rt, w.shown(rt), "between polls")
+	succeeded := w.Poll(rt.Context())
+	if !succeeded && !disturbed {
+		rt.Fatalf("a poll without any disturbance failed\n%s\n%s", &w.estates[0].log, &w.estates[1].log)
 	}
-	if got, want := w.value(rt, "deployment_job_up"), map[bool]string{true: "1", false: "0"}[up]; got != want {
-		rt.Fatalf("up is %s, want %s\n%s", got, want, w.log)
-	}
-	w.compare(rt, "after a poll")
-}
-
-// compare holds the exposition against the last complete read.
-func (w *world) compare(rt *rapid.T, when string) {
-	least, most := map[string]int{}, map[string]int{}
-	workers := "absent"
-	if w.last != nil && time.Since(w.last.ended) <= w.options.MaxStaleness {
-		workers = strconv.Itoa(len(w.last.rows))
-		for _, variants := range w.last.rows {
-			for _, row := range variants {
-				key := fmt.Sprintf("cloud_product=%q job_id=%q region_id=%q status=%q ", row.CloudProduct, strconv.Itoa(jobID), row.RegionId, row.Status)
-				most[key]++
-				if len(variants) == 1 {
-					least[key]++
-				}
+	shown := w.shown(rt)
+	up := true
+	for _, e := range w.estates {
+		up = shown[e.name][""].one("discovery_up") != 0 && up
+		for _, id := range jobIDs() {
+			jobUp := shown[e.name][id].one("deployment_job_up")
+			up = up && jobUp == 1
+			if jobUp == 1 && len(e.job(id).reads) > 0 {
+				e.swept(rt, id)
 			}
 		}
 	}
-	if got := w.value(rt, "deployment_job_workers"); got != workers {
-		rt.Fatalf("%s: %s workers, want %s", when, got, workers)
+	if up != succeeded {
+		rt.Fatalf("the poll succeeded: %v, and all jobs and listings are up: %v\n%s\n%s", succeeded, up, &w.estates[0].log, &w.estates[1].log)
 	}
-	sum := 0
-	for key, got := range w.exported(rt) {
-		if got < least[key] || got > most[key] {
-			rt.Fatalf("%s: %s is %d, want %d to %d", when, key, got, least[key], most[key])
+	w.compare(rt, shown, "after a poll")
+}
+
+// swept makes the sweep of a poll that succeeded the truth: of each filter the last read.
+func (e *randomEstate) swept(rt *rapid.T, id string) {
+	last := map[filter]*read{}
+	var ended time.Time
+	for _, r := range e.jobs[id].reads {
+		last[r.filter], ended = r, r.ended
+	}
+	t := &truth{known{e.options.Statuses, e.options.Products, e.options.MaxFailed, map[string][]row{}, 0}, ended}
+	for _, f := range e.filtered {
+		r := last[f]
+		if r == nil || !r.whole() {
+			rt.Fatalf("%s, job %s is up after a read of %+v that is not whole: %+v", e.name, id, f, r)
 		}
-		delete(least, key)
-		sum += got
+		for worker, variants := range r.rows {
+			t.rows[worker] = append(t.rows[worker], variants...)
+		}
 	}
-	if len(least) > 0 {
-		rt.Fatalf("%s: not exported: %v", when, least)
+	if len(last) != len(e.filtered) {
+		rt.Fatalf("%s, job %s: %d kinds of reads, want %v", e.name, id, len(last), e.filtered)
 	}
-	if workers != "absent" && strconv.Itoa(sum) != workers {
-		rt.Fatalf("%s: the counts add up to %d, not to %s", when, sum, workers)
+	e.truths[id] = t
+}
+
+// compare holds the exposition against what is known to be true.
+func (w *world) compare(rt *rapid.T, shown map[string]map[string]exposed, when string) {
+	for _, e := range w.estates {
+		for _, id := range jobIDs() {
+			if wrong := e.wrong(id, shown[e.name][id], w.checked); wrong != "" {
+				rt.Fatalf("%s, %s, job %s: %s\n%s", when, e.name, id, wrong, &e.log)
+			}
+		}
 	}
 }
 
-// exported returns the exported counts by their labels.
-func (w *world) exported(rt *rapid.T) map[string]int {
-	families, err := w.registry.Gather()
+// wrong says what is wrong with the series of a job.
+func (e *randomEstate) wrong(id string, shown exposed, checked map[string]int) string {
+	if strays := shown.strays(); len(strays) > 0 {
+		return "no promise is known of " + strings.Join(strays, ", ")
+	}
+	job, t := e.job(id), e.truths[id]
+	current := func(at time.Time) bool { return !at.IsZero() && time.Since(at) <= e.options.MaxStaleness }
+	for family, promise := range promises() {
+		var since time.Time
+		confirmable := true
+		switch {
+		case promise.of == ofTheCounts:
+			since = job.counted
+		case t != nil:
+			since, confirmable = t.swept, job.finished
+		}
+		// An unchanged record of a later time can confirm what was read.
+		must, may := current(since), !since.IsZero() && confirmable && current(job.record)
+		if promise.of == ofTheSweep {
+			may = may && len(shown["deployment_failed_workers_omitted"]) > 0 // all of a sweep goes at once
+		} else {
+			may = may && len(shown[family]) > 0
+		}
+		if !must && !may {
+			if len(shown[family]) > 0 {
+				return family + " is exported of what is too old, or was never read"
+			}
+			continue
+		}
+		k := &known{statuses: e.options.Statuses, products: e.options.Products}
+		if t != nil {
+			k = &t.known
+		}
+		k.reported = job.reported
+		if wrong := promise.wrong(k, shown); wrong != "" {
+			return family + ": " + wrong
+		}
+		if len(shown[family]) > 0 {
+			checked[family]++
+		}
+	}
+	return ""
+}
+
+// shown returns what is exported, by account and job; that of an account itself is of the
+// job "".
+func (w *world) shown(rt *rapid.T) map[string]map[string]exposed {
+	families, err := w.shows.Gather()
 	if err != nil {
 		rt.Fatal(err)
 	}
-	counts := map[string]int{}
+	shown := map[string]map[string]exposed{}
 	for _, family := range families {
-		if family.GetName() != "aliyun_cas_deployment_workers" {
-			continue
-		}
 		for _, m := range family.GetMetric() {
-			var key strings.Builder
-			for _, label := range m.GetLabel() {
-				fmt.Fprintf(&key, "%s=%q ", label.GetName(), label.GetValue())
+			s := newSeries(m)
+			account, job := s.labels["account"], s.labels["job_id"]
+			if shown[account] == nil {
+				shown[account] = map[string]exposed{}
 			}
-			counts[key.String()] = int(m.GetGauge().GetValue())
+			if shown[account][job] == nil {
+				shown[account][job] = exposed{}
+			}
+			name := strings.TrimPrefix(family.GetName(), "aliyun_cas_")
+			shown[account][job][name] = append(shown[account][job][name], s)
 		}
 	}
-	return counts
+	return shown
 }
 
 // disturbances are the faults that the property is tried under: all that answer
@@ -281,7 +378,8 @@ func disturbances() []string {
 	return []string{
 		"throttle-400", "throttle-acs-hint", "error-500", "html-502", "empty-200", "truncated-body", "cut-json", "not-json",
 		"total-high", "total-low", "total-changes", "total-negative", "total-huge", "total-missing", "data-missing", "data-null",
-		"empty-page", "duplicate-page", "short-page", "duplicate-row", "row-without-id", "row-null", "clamp-20", "clamp-silent",
+		"empty-page", "duplicate-page", "short-page", "duplicate-row", "replaced-row", "row-without-id", "row-null", "clamp-20", "clamp-silent",
 		"not-found", "forbidden", "wrong-key", "reset", "unknown-error-in-200", "job-not-found-empty", "nulls", "numbers-as-strings",
+		"filter-ignored", "missing-status", "unknown-status", "unknown-product", "missing-region", "times-seconds", "times-zero", "times-garbage",
 	}
 }
