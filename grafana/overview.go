@@ -78,12 +78,15 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 	workers := b.latest("deployment_workers")
 	done := fmt.Sprintf("sum by (%s) (%s %s)\n/ sum by (%[1]s) (%[4]s %[3]s)", exporters, b.latest("deployment_workers", `status="success"`), running, workers)
 	oldest := func(family, and string) string { return "time() - min(" + b.latest(family) + and + ")" }
-	worst := func(title, about, expr, unit string, steps []step, states ...state) cog.Builder[dashboard.Panel] {
-		return number(panel{title: title, about: about, empty: unread, unit: unit, width: 3, steps: steps, states: states, queries: []query{{expr, "", atEnd}}})
+	line := func(width, height uint32, legend string) func(title, about, expr, unit string, steps []step, states ...state) cog.Builder[dashboard.Panel] {
+		return func(title, about, expr, unit string, steps []step, states ...state) cog.Builder[dashboard.Panel] {
+			return number(panel{
+				title: title, about: about, empty: unread, unit: unit, width: width, height: height, steps: steps, states: states,
+				queries: []query{{expr, legend, atEnd}},
+			})
+		}
 	}
-	each := func(title, about, expr, unit string, steps []step, states ...state) cog.Builder[dashboard.Panel] {
-		return number(panel{title: title, about: about, empty: unread, unit: unit, width: 3, steps: steps, states: states, queries: []query{{expr, where, atEnd}}})
-	}
+	each, worst, rest := line(3, 4, where), line(3, 4, ""), line(6, 3, where)
 	return []cog.Builder[dashboard.Panel]{
 		number(panel{
 			title: "Data", width: 3, empty: "no exporter is scraped", states: states,
@@ -107,13 +110,13 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 			fmt.Sprintf("(min(%s) - time()) / 86400", b.latest(notAfter)), days, expiry()),
 		worst("Deployments left", "Deployments that the account bought and has not used (BuyCount less UseCount); of several accounts the lowest number. Without any, jobs with uploaded certificates cannot run.",
 			"min("+b.left()+")", count, []step{{0, vermilion}, {1, orange}, {20, sky}}),
-		each("Done in running jobs", "Share of workers in success, of the jobs that are scheduling or processing.",
+		rest("Done in running jobs", "Share of workers in success, of the jobs that are scheduling or processing.",
 			b.known(done, exporters, -1), units.PercentUnit, nil, state{"-1", "no job runs", sky}),
-		each("Unreadable jobs", "Jobs whose last poll failed on every exporter that watches them.",
+		rest("Unreadable jobs", "Jobs whose last poll failed on every exporter that watches them.",
 			fmt.Sprintf("sum by (%s) (1 - %s)", exporters, b.latest("deployment_job_up")), count, trouble),
-		each("Repaired failures", "Failed workers that are not counted here, because a later job deployed to their resource.",
+		rest("Repaired failures", "Failed workers that are not counted here, because a later job deployed to their resource.",
 			b.known(by("sum", exporters, b.latest("deployment_superseded_workers")), exporters, 0), count, nil),
-		each("Not listed below", "Failed and stuck workers without a row below: beyond CAS_FAILED_WORKER_LIMIT of their job, or without a readable time.",
+		rest("Not listed below", "Failed and stuck workers without a row below: beyond CAS_FAILED_WORKER_LIMIT of their job, or without a readable time.",
 			fmt.Sprintf("sum by (%s) (%s + %s)", exporters, b.latest("deployment_failed_workers_omitted"), b.latest("deployment_stuck_workers_omitted")), count, notice),
 	}
 }

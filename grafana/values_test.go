@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// exported is what two exporters of cluster a, replicas of each other, one in each
-// of b to f, and three shards in g export at the end of two days. Job 1 succeeded
-// with failures, of which job 2 repaired some; job 2 runs; job 0 was deleted.
+// exported is what exporters export in the end: two replicas in cluster a, one each
+// in b to f, two of three shards in g, and one in i that watches two regions of the
+// API. Job 1 succeeded with failures, of which job 2 repaired some. Job 2 runs.
+// Job 0 was deleted.
 const exported = `
 poll_interval_seconds{cluster="a", instance="1"} 60x2880
 poll_interval_seconds{cluster="a", instance="2", pod="x"} 60x2880
@@ -36,6 +37,9 @@ deployment_job_up{cluster="a", instance="1", job_id="1"} 1x2880
 deployment_job_up{cluster="a", instance="2", pod="x", job_id="1"} 0x2880
 deployment_job_up{cluster="a", instance="1", job_id="2"} 1x2880
 deployment_job_up{cluster="f", job_id="1"} 0x2880
+deployment_job_up{cluster="i", api_region="cn-hangzhou", job_id="1"} 1x2880
+deployment_job_up{cluster="i", api_region="ap-southeast-1", job_id="1"} 0x2880
+deployment_job_info{cluster="i", api_region="ap-southeast-1", job_id="1", job_name="of another region"} 1x2880
 deployment_job_info{cluster="a", instance="1", job_id="1", job_name="old name"} 1x2880
 deployment_job_info{cluster="a", instance="2", pod="x", job_id="1", job_name="old name"} 1x2880
 deployment_job_info{cluster="a", instance="1", job_id="2", job_name="renewal"} 1x2880
@@ -97,7 +101,7 @@ func answers() map[string][]string {
 	return map[string][]string{
 		"Data A": {
 			`{cluster="a", job="cas"} 5`, `{cluster="b", job="cas"} 0`, `{cluster="c", job="cas"} 1`,
-			`{cluster="d", job="cas"} 2`, `{cluster="e", job="cas"} 3`, `{cluster="f", job="cas"} 4`,
+			`{cluster="d", job="cas"} 2`, `{cluster="e", job="cas"} 3`, `{cluster="f", job="cas"} 4`, `{cluster="i", job="cas"} 4`,
 		},
 		"Alerts A":              {`{cluster="a", job="cas"} 1`},
 		"Firing alerts A":       {`{alertname="AliyunCasX", severity="critical", runbook="AliyunCasX", job_id="1", cluster="a", job="cas"} 172000000`},
@@ -110,14 +114,14 @@ func answers() map[string][]string {
 		"Done in running jobs A": {
 			`{cluster="a", job="cas"} 0.75`, `{cluster="f", job="cas"} -1`,
 		},
-		"Unreadable jobs A":              {`{cluster="a", job="cas"} 0`, `{cluster="f", job="cas"} 1`},
+		"Unreadable jobs A":              {`{cluster="a", job="cas"} 0`, `{cluster="f", job="cas"} 1`, `{cluster="i", job="cas"} 1`},
 		"Repaired failures A":            {`{cluster="a", job="cas"} 3`, `{cluster="f", job="cas"} 0`},
 		"Not listed below A":             {`{cluster="a", job="cas"} 7`},
 		"Jobs, the newest first A":       {`{status="success", ` + one + `} 1`, `{status="processing", ` + two + `} 1`},
 		"Jobs, the newest first B":       {`{` + one + `} 3`, `{` + two + `} 0`, `{job_id="1", cluster="f", job="cas"} 2`},
 		"Jobs, the newest first C":       {`{` + one + `} 0`, `{` + two + `} 4`},
 		"Jobs, the newest first E":       {`{` + one + `} 0.75`, `{` + two + `} 0.75`},
-		"Jobs, the newest first F":       {`{job_name="old name", ` + one + `} 1`, `{job_name="renewal", ` + two + `} 1`},
+		"Jobs, the newest first F":       {`{job_name="old name", ` + one + `} 1`, `{job_name="renewal", ` + two + `} 1`, `{job_name="of another region", job_id="1", api_region="ap-southeast-1", cluster="i", job="cas"} 1`},
 		"Jobs, the newest first J":       {`{` + one + `} 300`, `{` + two + `} 1800`},
 		"Jobs, the newest first K":       {`{common_name="a.example.com", ` + one + `} 1`},
 		"Failed workers, oldest first A": {`{worker_id="11", cloud_product="SLB", region_id="r", status="error", job_name="old name", ` + one + `} 3800000`},
