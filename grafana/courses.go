@@ -79,7 +79,7 @@ func (b *board) api() cog.Builder[dashboard.Panel] {
 // age shows how old the data is.
 func (b *board) age() cog.Builder[dashboard.Panel] {
 	return dashed(lines(panel{
-		title: "Age of the data", empty: "no job was ever read", unit: units.Seconds,
+		title: "Age of the data", empty: unread, unit: units.Seconds,
 		about: "Age of the data that was confirmed longest ago, and of the last poll, beside the poll interval. A job that is not confirmed for CAS_MAX_STALENESS is no longer counted.",
 		queries: []query{
 			{by("max", accounts, "time() - "+b.latest("deployment_job_last_success_timestamp_seconds")), "oldest data {{account}} " + where, overTime},
@@ -94,7 +94,7 @@ func (b *board) readable() cog.Builder[dashboard.Panel] {
 	up := b.series("deployment_job_up")
 	least := fmt.Sprintf("bottomk(50, max by (%s) (avg_over_time(%s[$__range] @ end())))", jobs, up)
 	return spans(panel{
-		title: "Polls of each job", empty: "no job is watched", links: jobLinks(idInSeries),
+		title: "Polls of each job", empty: "no job is watched, or no exporter is scraped", links: jobLinks(idInSeries),
 		about:   "Whether the last poll of each job succeeded. While polls fail, the job's numbers are those of the last good sweep. Of more than 50 jobs, those that were read least; choose others above.",
 		states:  []state{{"1", "good", sky}, {"0", "failed", vermilion}},
 		queries: []query{{b.named(b.latest("deployment_job_up")) + fmt.Sprintf("\nand on (%s) %s", jobs, least), jobName, overTime}},

@@ -52,7 +52,7 @@ func (b *board) health() []cog.Builder[dashboard.Panel] {
 		line("Exporters", "Processes that Prometheus scrapes.", "none", by("count", exporters, b.series("aliyun_cas_exporter_build_info")), count, []step{{0, sky}}),
 		line("Missing shards", "Shards that CAS_TOTAL_SHARDS promises and no exporter serves, whichever exporters are chosen above: nobody watches their jobs.",
 			noExporter, missing, count, []step{{0, sky}, {1, vermilion}}),
-		line("Age of the last poll", "Time since the poll that ended longest ago, in poll intervals. About 1 is normal.", "never polled",
+		line("Age of the last poll", "Time since the poll that ended longest ago, in poll intervals. About 1 is normal.", "never polled, or not scraped",
 			by("max", exporters, "(time() - "+b.latest("poll_last_timestamp_seconds")+") / "+b.latest("poll_interval_seconds")), "suffix: polls", []step{{0, sky}, {2, orange}, {3, vermilion}}),
 		line("Budget needed", "Requests that a poll needs in the long run, as a share of those that the rate limit allows in a poll interval; by the process that needs most. Above 100 % the data ages.",
 			"not yet known", by("max", exporters, b.needed("poll_expected_api_requests")), units.PercentUnit, []step{{0, sky}, {.8, orange}, {1, vermilion}}),
@@ -137,7 +137,7 @@ func (b *board) waiting() cog.Builder[dashboard.Panel] {
 
 func (b *board) durations() cog.Builder[dashboard.Panel] {
 	return dashed(lines(panel{
-		title: "Poll duration", width: 6, empty: "never polled", unit: units.Seconds,
+		title: "Poll duration", width: 6, empty: "never polled, or not scraped", unit: units.Seconds,
 		about:   "Time of the last poll, beside the poll interval. Above it, polls are skipped.",
 		queries: []query{{b.latest("poll_duration_seconds"), ofProcess, overTime}, {"max(" + b.series("poll_interval_seconds") + ")", "interval", overTime}},
 	}), "interval")

@@ -99,7 +99,7 @@ func (c *catalog) latest(name string, matchers ...string) string {
 func (c *catalog) failed(labels string) string {
 	return fmt.Sprintf(`sum by (%s) (
   %s
-  or label_replace(-%s, "repaired", "yes", "", "")
+  or label_replace(-%s, "repaired", "yes", "status", ".*")
 )`, labels, c.latest("deployment_workers", failedStatus), c.latest("deployment_superseded_workers"))
 }
 

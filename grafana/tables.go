@@ -29,7 +29,7 @@ const (
 // alerts lists what fires, from the series that Prometheus makes of alerts.
 func (b *board) alerts() cog.Builder[dashboard.Panel] {
 	labels := "alertname, severity, " + groups + ", common_name, reason"
-	expr := fmt.Sprintf(`label_replace(
+	since := fmt.Sprintf(`label_replace(
   1000 * topk(200, max by (%s) (%s and ignoring (alertstate) %s)),
   "runbook", "$1", "alertname", "(.+)"
 )`, labels, b.series("ALERTS_FOR_STATE", alertsOfOurs), b.series("ALERTS", alertsOfOurs, `alertstate="firing"`))
@@ -38,9 +38,10 @@ func (b *board) alerts() cog.Builder[dashboard.Panel] {
 		about: "Alerts that fire, the 200 newest, and since when their cause lasts. A click opens the runbook; one on a job id shows the job. The texts of the alerts are in Alertmanager.",
 		links: []link{{"Open the runbook", "${exporter_url}/runbooks#${__data.fields.Runbook}", true}},
 	}, slices.Concat([]column{
-		{title: "Since", expr: expr, unit: moments},
+		{title: "Since", expr: b.named(since) + fmt.Sprintf("\nor on (%s) %s", labels, since), unit: moments},
 		{title: "Severity", label: "severity", states: []state{{"critical", "critical", vermilion}, {"warning", "warning", orange}}},
 		{title: "Alert", label: "alertname"},
+		{title: "Job", label: "job_name"},
 		{title: "Job ID", label: "job_id", links: jobLinks(idInRow)},
 		{title: "Product", label: "cloud_product"},
 		{title: "Region", label: "region_id"},

@@ -92,6 +92,8 @@ ALERTS{cluster="a", alertname="AliyunCasX", severity="critical", alertstate="fir
 ALERTS{cluster="a", alertname="AliyunCasY", severity="warning", alertstate="pending", job_id="1"} 1x2880
 ALERTS{cluster="a", alertname="Other", alertstate="firing"} 1x2880
 ALERTS_FOR_STATE{cluster="a", alertname="AliyunCasX", severity="critical", job_id="1"} 172000x2880
+ALERTS{cluster="b", alertname="AliyunCasZ", alertstate="firing"} 1x2880
+ALERTS_FOR_STATE{cluster="b", alertname="AliyunCasZ"} 171000x2880
 ALERTS_FOR_STATE{cluster="a", alertname="AliyunCasY", severity="warning", job_id="1"} 172000x2880
 `
 
@@ -103,8 +105,8 @@ func answers() map[string][]string {
 			`{cluster="a", job="cas"} 5`, `{cluster="b", job="cas"} 0`, `{cluster="c", job="cas"} 1`,
 			`{cluster="d", job="cas"} 2`, `{cluster="e", job="cas"} 3`, `{cluster="f", job="cas"} 4`, `{cluster="i", job="cas"} 4`,
 		},
-		"Alerts A":              {`{cluster="a", job="cas"} 1`},
-		"Firing alerts A":       {`{alertname="AliyunCasX", severity="critical", runbook="AliyunCasX", job_id="1", cluster="a", job="cas"} 172000000`},
+		"Alerts A":              {`{cluster="a", job="cas"} 1`, `{cluster="b", job="cas"} 1`},
+		"Firing alerts A":       {`{alertname="AliyunCasX", severity="critical", runbook="AliyunCasX", job_id="1", job_name="old name", cluster="a", job="cas"} 172000000`, `{alertname="AliyunCasZ", runbook="AliyunCasZ", cluster="b", job="cas"} 171000000`},
 		"Failed workers A":      {`{cluster="a", job="cas"} 3`, `{cluster="f", job="cas"} 2`},
 		"Oldest failure A":      {`{} 169000`},
 		"Stuck workers A":       {`{cluster="a", job="cas"} 4`},
