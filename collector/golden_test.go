@@ -94,6 +94,13 @@ func goldens() map[string]struct {
 			time.Sleep(11 * time.Minute)
 			r.Poll(t.Context())
 		}},
+		"refused": {discover, func(t *testing.T, r *rig) {
+			t.Helper()
+			r.Poll(t.Context())
+			r.sim.SetCredentials("another", "key", "")
+			time.Sleep(time.Minute)
+			r.Poll(t.Context())
+		}},
 		"hostile": {discover, func(t *testing.T, r *rig) {
 			t.Helper()
 			r.sim.UpdateJob(8888, func(j *simulator.Job) { j.Name = "\"quoted\"\n\\ \xff <script>" + strings.Repeat("x", 10_000) })
@@ -133,14 +140,15 @@ func TestGoldenExpositions(t *testing.T) {
 	}
 }
 
-// facts drops what is about requests, and the moments that depend on which call
-// had its turn first.
+// facts drops what counts requests, and what depends on which call was made first or
+// last.
 func facts(exposition string) string {
-	moment := regexp.MustCompile(`(_last_(?:success|sweep)_timestamp_seconds\S*|poll_last_timestamp_seconds|poll_duration_seconds) [0-9.e+]+\n`)
+	moment := regexp.MustCompile(`(_last_(?:success|sweep)_timestamp_seconds\S*|poll_last_timestamp_seconds|poll_duration_seconds|clock_skew_seconds\S*) [0-9.e+-]+\n`)
+	counts := regexp.MustCompile(`aliyun_cas_api_(?:request|rate)|api_last_error_info.*ListWorkerResource`)
 	var kept strings.Builder
 	for line := range strings.Lines(moment.ReplaceAllString(exposition, "$1 (a moment)\n")) {
 		switch {
-		case strings.Contains(line, "aliyun_cas_api_"), strings.HasPrefix(line, "# HELP"):
+		case counts.MatchString(line), strings.HasPrefix(line, "# HELP"):
 		case strings.HasPrefix(line, "aliyun_cas_poll_") && strings.HasSuffix(line, " 0\n"):
 		default:
 			kept.WriteString(line)
@@ -157,6 +165,9 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 			s.account.Name, s.account.AccountID, s.account.Discovery = "prod", "1", &schedule.Discovery{}
 		})
 		collector.RegisterProcess(r.registry, 0, 1, true)
+		r.Poll(t.Context())
+		_ = r.sim.Inject("throttle-long-hint", simulator.Match{}) // so that there is a last error
+		time.Sleep(time.Minute)
 		r.Poll(t.Context())
 		documented := map[string]string{"aliyun_cas_exporter_build_info": ""}
 		reference := readFile(t, "../docs/metrics.md")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/reason"
 )
 
@@ -21,6 +22,7 @@ type Metrics struct {
 	failures  *prometheus.CounterVec
 	skipped   prometheus.Counter
 	sent      map[string]*atomic.Int64 // requests by action
+	answers   *answers
 }
 
 // actions returns the actions of the API that are in use.
@@ -73,9 +75,9 @@ func NewMetrics(registry prometheus.Registerer, account, region string) *Metrics
 			Namespace: namespace, Name: "poll_skipped_total",
 			Help: "Ticks at which jobs of the round before still waited.",
 		}),
-		sent: map[string]*atomic.Int64{},
+		sent: map[string]*atomic.Int64{}, answers: newAnswers(),
 	}
-	registry.MustRegister(m.requests, m.refused, m.durations, m.waited, m.failures, m.skipped)
+	registry.MustRegister(m.requests, m.refused, m.durations, m.waited, m.failures, m.skipped, m.answers)
 	for _, action := range actions() {
 		m.requests.WithLabelValues(action)
 		m.durations.WithLabelValues(action)
@@ -91,12 +93,16 @@ func NewMetrics(registry prometheus.Registerer, account, region string) *Metrics
 }
 
 // RequestDone implements cas.Observer.
-func (m *Metrics) RequestDone(action string, took time.Duration, r reason.Reason) {
-	m.requests.WithLabelValues(action).Inc()
-	m.durations.WithLabelValues(action).Observe(took.Seconds())
-	m.sent[action].Add(1)
-	if r != "" {
-		m.refused.WithLabelValues(action, string(r)).Inc()
+func (m *Metrics) RequestDone(r cas.Request) {
+	m.answers.take(r)
+	if !r.Sent {
+		return
+	}
+	m.requests.WithLabelValues(r.Action).Inc()
+	m.durations.WithLabelValues(r.Action).Observe(r.Took.Seconds())
+	m.sent[r.Action].Add(1)
+	if why := reason.Of(r.Err); why != "" {
+		m.refused.WithLabelValues(r.Action, string(why)).Inc()
 	}
 }
 

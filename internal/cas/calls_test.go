@@ -32,6 +32,7 @@ type api struct {
 	sent           []time.Time
 	inFlight, peak int
 	reasons        []reason.Reason
+	done           []cas.Request
 	waited         time.Duration
 	invalidated    int
 }
@@ -59,10 +60,13 @@ func (a *api) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 // RequestDone implements cas.Observer.
-func (a *api) RequestDone(_ string, _ time.Duration, r reason.Reason) {
+func (a *api) RequestDone(r cas.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reasons = append(a.reasons, r)
+	a.done = append(a.done, r)
+	if r.Sent {
+		a.reasons = append(a.reasons, reason.Of(r.Err))
+	}
 }
 
 // LimiterWaited implements cas.Observer.

@@ -28,9 +28,8 @@ type Provider interface {
 // Observer learns what a Client does. Its methods are called concurrently and
 // must not block.
 type Observer interface {
-	// RequestDone reports an HTTP request: its action, how long it took, and why
-	// it failed, empty if it did not.
-	RequestDone(action string, took time.Duration, r reason.Reason)
+	// RequestDone reports a request that ended, or could not be sent.
+	RequestDone(r Request)
 	// LimiterWaited reports how long a request waited for the rate limiter.
 	LimiterWaited(waited time.Duration)
 }
@@ -152,16 +151,20 @@ func (c *Client) attempt(ctx context.Context, pass passages, action string, para
 	}
 	cred, err := c.await(ctx)
 	if err != nil {
+		if reason.Of(err) == reason.Auth { // there are no credentials
+			c.observer.RequestDone(newRequest(action, params, rpc.Answer{}, err))
+		}
 		return err
 	}
 	if err = pass.cause(); err != nil { // what happened meanwhile
 		return err
 	}
 	start := time.Now()
-	err = c.rpc.Call(ctx, cred, action, params, decode)
-	why := reason.Of(err)
-	c.observer.RequestDone(action, time.Since(start), why)
-	if why == reason.Auth {
+	answer, err := c.rpc.Call(ctx, cred, action, params, decode)
+	done := newRequest(action, params, answer, err)
+	done.Sent, done.Took = true, time.Since(start)
+	c.observer.RequestDone(done)
+	if reason.Of(err) == reason.Auth {
 		c.provider.Invalidate()
 	}
 	return err

@@ -12,7 +12,6 @@ import (
 
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/cas"
-	"aliyun_cas_exporter/internal/reason"
 )
 
 // hourly gives a key for each hour.
@@ -21,9 +20,9 @@ type hourly struct{}
 func (hourly) Credentials(context.Context) (rpc.Credentials, error) {
 	return rpc.NewCredentials(time.Now().UTC().Format("2006-01-02T15"), "secret", ""), nil
 }
-func (hourly) Invalidate()                                      {}
-func (hourly) RequestDone(string, time.Duration, reason.Reason) {}
-func (hourly) LimiterWaited(time.Duration)                      {}
+func (hourly) Invalidate()                 {}
+func (hourly) RequestDone(cas.Request)     {}
+func (hourly) LimiterWaited(time.Duration) {}
 func (hourly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Query().Get("AccessKeyId") != time.Now().UTC().Format("2006-01-02T15") {
 		return &http.Response{StatusCode: 403, Body: io.NopCloser(strings.NewReader(`{"Code":"InvalidSecurityToken.Expired"}`))}, nil

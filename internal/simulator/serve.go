@@ -14,6 +14,7 @@ const maxBody = 1 << 20
 
 // ServeHTTP answers one call.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if err != nil || r.ParseForm() != nil {
@@ -60,6 +61,7 @@ func serve(w http.ResponseWriter, answer map[string]any, fault *fault) {
 		text = fault.text(text)
 	}
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	w.Header().Set("X-Acs-Request-Id", requestID)
 	if fault == nil || !fault.zip {
 		_, _ = w.Write(text)
 		return

@@ -74,6 +74,7 @@ type refusal struct {
 
 func refuse(w http.ResponseWriter, p refusal) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	w.Header().Set("X-Acs-Request-Id", requestID)
 	w.WriteHeader(p.status)
 	_ = json.NewEncoder(w).Encode(p.body())
 }

@@ -213,7 +213,7 @@ func (c *cloud) whoami(ctx context.Context, p *credentials.Provider) (string, er
 		return "", err
 	}
 	var answer struct{ ID string }
-	err = client.Call(ctx, cred, "WhoAmI", nil, func(body io.Reader) error { return json.NewDecoder(body).Decode(&answer) })
+	_, err = client.Call(ctx, cred, "WhoAmI", nil, func(body io.Reader) error { return json.NewDecoder(body).Decode(&answer) })
 	return answer.ID, err
 }
 

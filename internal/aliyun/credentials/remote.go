@@ -83,7 +83,7 @@ func (a assumed) fetch(ctx context.Context, _ bool) (lease, error) {
 		params["ExternalId"] = a.role.ExternalID
 	}
 	var got lease
-	err = client.Call(ctx, cred, "AssumeRole", params, func(body io.Reader) error {
+	_, err = client.Call(ctx, cred, "AssumeRole", params, func(body io.Reader) error {
 		answer, readErr := io.ReadAll(io.LimitReader(body, maxAnswer))
 		if readErr != nil {
 			return readErr

@@ -55,19 +55,25 @@ func New(o Options) (*Client, error) {
 
 // Call sends one call of action with params and hands the body of a successful
 // answer to decode. Every error is an *Error, except those of decode, which
-// pass unless reading the body failed underneath it.
-func (c *Client) Call(ctx context.Context, cred Credentials, action string, params map[string]string, decode func(io.Reader) error) error {
+// pass unless reading the body failed underneath it. The Answer is known also when
+// the call failed, if there was one.
+func (c *Client) Call(ctx context.Context, cred Credentials, action string, params map[string]string, decode func(io.Reader) error) (Answer, error) {
 	within, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	req, err := c.request(within, cred, action, params)
 	if err != nil {
-		return err
+		return Answer{}, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.broken(ctx, err, cred)
+		return Answer{}, c.broken(ctx, err, cred)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	return newAnswer(resp.Header, cred), c.read(ctx, resp, cred, decode)
+}
+
+// read reads an answer.
+func (c *Client) read(ctx context.Context, resp *http.Response, cred Credentials, decode func(io.Reader) error) error {
 	if resp.StatusCode/100 != 2 {
 		refusal, readErr := refused(resp, cred)
 		if readErr != nil && refusal.Code == "" {
@@ -76,7 +82,7 @@ func (c *Client) Call(ctx context.Context, cred Credentials, action string, para
 		return refusal
 	}
 	body := &boundedReader{r: resp.Body, left: maxBody}
-	err = decode(body)
+	err := decode(body)
 	switch {
 	case err == nil:
 		return nil

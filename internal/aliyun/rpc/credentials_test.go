@@ -239,7 +239,7 @@ func callBy(t *testing.T, endpoint string, proxy func(*http.Request) (*url.URL, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, longToken), "ListWorkerResource", nil, decode)
+	_, err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, longToken), "ListWorkerResource", nil, decode)
 	if err != nil && reason.Of(err) == "" {
 		t.Errorf("%v has no reason", err)
 	}

@@ -47,7 +47,7 @@ func FuzzRefused(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "X", nil, nil)
+		_, err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "X", nil, nil)
 		if err == nil {
 			t.Fatal("no error")
 		}

@@ -123,7 +123,8 @@ func TestAFrozenConnectionIsReplaced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return client.Call(t.Context(), rpc.NewCredentials("id", "secret", ""), "ListWorkerResource", nil, discard)
+		_, err = client.Call(t.Context(), rpc.NewCredentials("id", "secret", ""), "ListWorkerResource", nil, discard)
+		return err
 	}
 	fetch := func(change func(o *credentials.Options, address string)) func(*testing.T, *http.Transport, string) error {
 		return func(t *testing.T, transport *http.Transport, address string) error {

@@ -210,8 +210,9 @@ func call(t *testing.T, handler http.HandlerFunc, decode func(io.Reader) error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "ListWorkerResource",
+	_, err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "ListWorkerResource",
 		map[string]string{"JobId": "8888"}, decode)
+	return err
 }
 
 func discard(r io.Reader) error {
@@ -317,7 +318,7 @@ func TestTransportErrorsHideTheURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "X", nil, discard)
+	_, err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "X", nil, discard)
 	if got := reason.Of(err); got != reason.Network {
 		t.Errorf("got %s, want network", got)
 	}
@@ -356,7 +357,7 @@ func TestCancellationAndDeadline(t *testing.T) {
 			}
 			ctx, cancel := test.ctx()
 			defer cancel()
-			err = client.Call(ctx, rpc.NewCredentials("a", "b", ""), "X", nil, discard)
+			_, err = client.Call(ctx, rpc.NewCredentials("a", "b", ""), "X", nil, discard)
 			if test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
@@ -371,6 +372,40 @@ func TestNewRefusesEndpoints(t *testing.T) {
 	for _, endpoint := range []string{"", "cas.aliyuncs.com", "ftp://x", "https://", "://"} {
 		if _, err := rpc.New(rpc.Options{Endpoint: endpoint}); err == nil {
 			t.Errorf("%q was accepted", endpoint)
+		}
+	}
+}
+
+// TestAnswer: what an answer says beside its body is known of good answers and of
+// refusals, and repeats no secret.
+func TestAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		status          int
+		date, requestID string
+		want            rpc.Answer
+	}{
+		"good":    {200, "Wed, 25 Nov 2026 21:00:00 GMT", "5E0F-1", rpc.Answer{RequestID: "5E0F-1", Date: time.Date(2026, 11, 25, 21, 0, 0, 0, time.UTC)}},
+		"refusal": {403, "Wed, 25 Nov 2026 21:00:00 GMT", "5E0F-2", rpc.Answer{RequestID: "5E0F-2", Date: time.Date(2026, 11, 25, 21, 0, 0, 0, time.UTC)}},
+		"bare":    {200, "", "", rpc.Answer{}},
+		"hostile": {200, "tomorrow", "a\tb " + canarySecret, rpc.Answer{RequestID: "a b [hidden]"}},
+	} {
+		before := time.Now()
+		client, err := rpc.New(rpc.Options{
+			Endpoint: "https://cas.aliyuncs.com", Version: "2020-04-07", RegionID: "cn-hangzhou", Timeout: time.Minute,
+			Transport: answering{&http.Response{
+				StatusCode: c.status, Header: http.Header{"Date": {c.date}, "X-Acs-Request-Id": {c.requestID}},
+				Body: io.NopCloser(strings.NewReader("{}")),
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, canaryToken), "X", nil, discard)
+		if got.Arrived.Before(before) || got.Arrived.After(time.Now()) {
+			t.Errorf("%s: arrived at %v", name, got.Arrived)
+		}
+		if got.Arrived = (time.Time{}); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
 }
