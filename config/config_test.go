@@ -292,12 +292,12 @@ CAS_ACCOUNTS: "bad name:acs:ram::1000000000000001:role/..." is not name:role-arn
 CAS_ACCOUNTS: the role of account x is not like acs:ram::123456789012****:role/name
 CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, dashes and underscores`,
 		},
-		{"accounts, semicolons", with("CAS_ACCOUNTS", "a:"+role+";b:"+role), nil, "CAS_ACCOUNTS: holds something else than commas between its accounts"},
-		{"accounts, spaces", with("CAS_ACCOUNTS", "a:"+role+" b:"+role), nil, "CAS_ACCOUNTS: holds something else than commas between its accounts"},
+		{"accounts, semicolons", with("CAS_ACCOUNTS", "a:"+role+";b:"+role), nil, "CAS_ACCOUNTS: accounts must be separated by commas"},
+		{"accounts, spaces", with("CAS_ACCOUNTS", "a:"+role+" b:"+role), nil, "CAS_ACCOUNTS: accounts must be separated by commas"},
 		{"accounts, lines", with("CAS_ACCOUNTS", "a:"+role+"\nb:"+role), nil, "CAS_ACCOUNTS: holds control characters, or is not valid UTF-8"},
-		{"accounts, bars", with("CAS_ACCOUNTS", "a:"+role+"|b:"+role), nil, "CAS_ACCOUNTS: holds something else than commas between its accounts"},
-		{"products, semicolons", with("CAS_CLOUD_PRODUCTS", "CDN;SLB"), nil, "CAS_CLOUD_PRODUCTS: holds something else than commas between its products"},
-		{"products, spaces", with("CAS_CLOUD_PRODUCTS", "CDN SLB"), nil, "CAS_CLOUD_PRODUCTS: holds something else than commas between its products"},
+		{"accounts, bars", with("CAS_ACCOUNTS", "a:"+role+"|b:"+role), nil, "CAS_ACCOUNTS: accounts must be separated by commas"},
+		{"products, semicolons", with("CAS_CLOUD_PRODUCTS", "CDN;SLB"), nil, "CAS_CLOUD_PRODUCTS: products must be separated by commas"},
+		{"products, spaces", with("CAS_CLOUD_PRODUCTS", "CDN SLB"), nil, "CAS_CLOUD_PRODUCTS: products must be separated by commas"},
 		{"jobs, semicolons", with("CAS_JOB_IDS", "8888;8889"), nil, `CAS_JOB_IDS: "8888;8889" is not a job id such as 8888`},
 		{
 			"jobs of accounts", with("CAS_ACCOUNTS", "prod:"+role, "CAS_JOB_IDS", "8888,test/8889"), nil,
@@ -450,7 +450,7 @@ func TestWarnings(t *testing.T) {
 
 // TestRegions holds the addresses that regions lead to, and what is wrong with them.
 func TestRegions(t *testing.T) {
-	const elsewhere = "CAS_REGION_ID: certificates and their jobs are documented for cn-hangzhou and ap-southeast-1 only; %s may be for private CA only"
+	const elsewhere = "CAS_REGION_ID: region %s probably has no deployment jobs: certificates are documented for cn-hangzhou and ap-southeast-1 only, other regions for private CA"
 	for _, test := range []struct {
 		regions, endpoints, vpc string
 		want                    []config.Region
@@ -485,8 +485,8 @@ func TestRegions(t *testing.T) {
 		{regions: "cn-hangzhou,cn-nowhere", fault: `CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint`},
 		{regions: "cn-hangzhou;ap-southeast-1", fault: `CAS_REGION_ID: "cn-hangzhou;ap-southeast-1" is not a region such as cn-hangzhou`},
 		{regions: "cn-hangzhou/evil", endpoints: "x", fault: `CAS_REGION_ID: "cn-hangzhou/evil" is not a region such as cn-hangzhou`},
-		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a", fault: "CAS_ENDPOINT: has 1 addresses, and CAS_REGION_ID has 2 regions: one each is needed, in the same order"},
-		{endpoints: "a,b", fault: "CAS_ENDPOINT: has 2 addresses, and CAS_REGION_ID has 1 regions: one each is needed, in the same order"},
+		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a", fault: "CAS_ENDPOINT: has 1 addresses for 2 regions of CAS_REGION_ID; give one for each region, in the same order"},
+		{endpoints: "a,b", fault: "CAS_ENDPOINT: has 2 addresses for 1 regions of CAS_REGION_ID; give one for each region, in the same order"},
 		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a,http://b", fault: "CAS_ENDPOINT: must be https:// unless the host is a loopback address: the key would travel in clear text"},
 	} {
 		s, err := load(t, with("CAS_REGION_ID", test.regions, "CAS_ENDPOINT", test.endpoints, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", test.vpc))
@@ -576,7 +576,7 @@ func TestDemoNeedsNothing(t *testing.T) {
 
 // TestOddKeys warns of keys that were copied with more than the key.
 func TestOddKeys(t *testing.T) {
-	const says = " holds quotes, white space or characters that cannot be seen: no key does"
+	const says = " contains quotes, white space or invisible characters; keys never do"
 	for _, name := range []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"} {
 		for value, odd := range map[string]bool{
 			`"CANARY"`: true, "'CANARY'": true, "`CANARY`": true, "CANARY\u200b": true, "\ufeffCANARY": true, "CAN ARY": true, "CAN\u00a0ARY": true,

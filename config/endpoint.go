@@ -18,7 +18,7 @@ func (l *loader) regions() {
 		return
 	}
 	if n := len(l.Endpoint); n > 0 && n != len(l.RegionId) {
-		l.fault("CAS_ENDPOINT", "has %d addresses, and CAS_REGION_ID has %d regions: one each is needed, in the same order", n, len(l.RegionId))
+		l.fault("CAS_ENDPOINT", "has %d addresses for %d regions of CAS_REGION_ID; give one for each region, in the same order", n, len(l.RegionId))
 		return
 	}
 	vpc := l.env.vpc()
@@ -41,7 +41,7 @@ func (l *loader) regions() {
 			continue
 		}
 		if id != "cn-hangzhou" && id != "ap-southeast-1" {
-			l.warn("CAS_REGION_ID: certificates and their jobs are documented for cn-hangzhou and ap-southeast-1 only; %s may be for private CA only", id)
+			l.warn("CAS_REGION_ID: region %s probably has no deployment jobs: certificates are documented for cn-hangzhou and ap-southeast-1 only, other regions for private CA", id)
 		}
 		endpoints = append(endpoints, endpoint)
 		l.Regions = append(l.Regions, Region{id, endpoint})

@@ -157,7 +157,7 @@ func (l *loader) checkKey(k *Key) {
 func (l *loader) checkSecret(source, name, value string) {
 	odd := func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || strings.ContainsRune("\"'`", r) }
 	if source == "env" && strings.ContainsFunc(value, odd) {
-		l.warn("%s holds quotes, white space or characters that cannot be seen: no key does", name)
+		l.warn("%s contains quotes, white space or invisible characters; keys never do", name)
 	}
 }
 

@@ -46,7 +46,7 @@ func (l *loader) proxy() {
 	}
 	l.Proxy.NoProxy = cmp.Or(l.env["NO_PROXY"], l.env["no_proxy"])
 	if slices.ContainsFunc(strings.Split(l.Proxy.NoProxy, ","), func(host string) bool { return strings.ContainsAny(strings.TrimSpace(host), "; \t\n") }) {
-		l.warn("NO_PROXY holds something else than commas between its hosts")
+		l.warn("NO_PROXY: hosts must be separated by commas")
 	}
 	if cmp.Or(l.env["ALL_PROXY"], l.env["all_proxy"]) != "" && l.Proxy.HTTPS == "" {
 		l.warn("ALL_PROXY is not used; set HTTPS_PROXY")

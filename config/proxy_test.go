@@ -73,7 +73,7 @@ func TestProxies(t *testing.T) {
 					t.Fatal(parseErr)
 				}
 				host = u.Host
-				if want := "# requests leave through a proxy, named by: " + name + "\n"; !strings.Contains(effective(s), want) {
+				if want := "# requests go through the proxy of: " + name + "\n"; !strings.Contains(effective(s), want) {
 					t.Errorf("%s=%q: got %s, want %s", name, test.value, effective(s), want)
 				}
 				if strings.Contains(effective(s)+fmt.Sprintf("%v %+v %#v %q", s, *s, s.Proxy, s.Proxy), "CANARY") {
@@ -98,8 +98,8 @@ func TestProxyVariables(t *testing.T) {
 		t.Errorf("got %s, %s, %s", string(s.Proxy.HTTPS), string(s.Proxy.HTTP), s.Proxy.NoProxy)
 	}
 	for _, test := range []struct{ name, value, want string }{
-		{"NO_PROXY", "a b", "NO_PROXY holds something else than commas between its hosts"},
-		{"no_proxy", "a;b", "NO_PROXY holds something else than commas between its hosts"},
+		{"NO_PROXY", "a b", "NO_PROXY: hosts must be separated by commas"},
+		{"no_proxy", "a;b", "NO_PROXY: hosts must be separated by commas"},
 		{"NO_PROXY", "a, .b ,10.0.0.0/8,*", ""},
 		{"ALL_PROXY", "socks5://user:CANARY@x", "ALL_PROXY is not used; set HTTPS_PROXY"},
 		{"all_proxy", "http://user:CANARY@x", "ALL_PROXY is not used; set HTTPS_PROXY"},

@@ -67,7 +67,7 @@ ALIBABA_CLOUD_SECURITY_TOKEN; ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDE
 ALIBABA_CLOUD_OIDC_TOKEN_FILE; ALIBABA_CLOUD_ECS_METADATA; ALIBABA_CLOUD_CREDENTIALS_URI;
 ALIBABA_CLOUD_PROFILE, ALIBABA_CLOUD_CONFIG_FILE, ALIBABA_CLOUD_CREDENTIALS_FILE. ALIBABA_CLOUD_STS_REGION,
 ALIBABA_CLOUD_STS_ENDPOINT and ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED choose the address of STS.
-HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean what they mean to Go; a proxy that cannot be parsed is an error.
+HTTPS_PROXY, HTTP_PROXY and NO_PROXY work as in other Go programs; an invalid proxy is an error.
 
 Exit status: 0 stopped by a signal, 1 failure at run time, 2 bad settings.
 `)
@@ -93,7 +93,7 @@ func (s *Settings) WriteEffective(w io.Writer) {
 	}
 	_, _ = fmt.Fprintf(w, "# credentials come from: %s\n", source)
 	if len(s.Proxy.from) > 0 {
-		_, _ = fmt.Fprintf(w, "# requests leave through a proxy, named by: %s\n", strings.Join(s.Proxy.from, ", "))
+		_, _ = fmt.Fprintf(w, "# requests go through the proxy of: %s\n", strings.Join(s.Proxy.from, ", "))
 	}
 	for _, warning := range s.Warnings {
 		_, _ = fmt.Fprintf(w, "# warning: %s\n", warning)

@@ -35,7 +35,7 @@ func (l *loader) accounts() {
 		id, isRole := roleAccount(arn)
 		switch {
 		case strings.ContainsAny(arn, ";| \t\n"):
-			l.fault("CAS_ACCOUNTS", "holds something else than commas between its accounts")
+			l.fault("CAS_ACCOUNTS", "accounts must be separated by commas")
 		case !ok || !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`).MatchString(name):
 			l.fault("CAS_ACCOUNTS", "%s is not name:role-arn; a name has letters, digits, dots, dashes and underscores", quote(item))
 		case !isRole:
@@ -148,7 +148,7 @@ func (l *loader) workers() {
 		"rollback", "rollback_success", "rollback_error")
 	for _, product := range l.CloudProducts {
 		if strings.ContainsAny(product, ";| \t\n") {
-			l.fault("CAS_CLOUD_PRODUCTS", "holds something else than commas between its products")
+			l.fault("CAS_CLOUD_PRODUCTS", "products must be separated by commas")
 		}
 	}
 	l.between("CAS_MAX_WORKERS_PER_JOB", l.MaxWorkersPerJob, 1, 100_000_000)

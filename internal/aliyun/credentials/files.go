@@ -86,7 +86,7 @@ func readWord(path string) (string, error) {
 	case !isWord(text):
 		return "", errors.New("holds more than one word")
 	case strings.ContainsAny(text, "\"'`"):
-		return "", errors.New("holds quotes, which no key does")
+		return "", errors.New("contains quotes; keys never do")
 	}
 	return text, nil
 }

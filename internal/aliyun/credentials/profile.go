@@ -137,7 +137,7 @@ func (p *profile) resolve(e *entry, find func(name string) *entry, depth int) (f
 	case why != "":
 		return found{}, errors.New("its mode " + why)
 	case mode == "":
-		return found{}, errors.New("it has no mode, and no fields that tell one")
+		return found{}, errors.New("it has no mode, and its fields do not show one")
 	case !slices.Contains(modes(), mode):
 		return found{}, errors.New("its mode is none of " + strings.Join(modes(), ", "))
 	}

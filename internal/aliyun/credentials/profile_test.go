@@ -140,7 +140,7 @@ func TestProfile(t *testing.T) {
 		{"an endpoint that is none", "endpoint", cliProfiles, "", "profile: its sts_endpoint is not a host such as sts.cn-hangzhou.aliyuncs.com", nil},
 		{"two words", "words", cliProfiles, "", "profile: its access_key_secret holds more than one word", nil},
 		{"a zero-width space", "zero width", cliProfiles, "", "profile: its access_key_id holds more than one word", nil},
-		{"half a key", "half", cliProfiles, "", "profile: it has no mode, and no fields that tell one", nil},
+		{"half a key", "half", cliProfiles, "", "profile: it has no mode, and its fields do not show one", nil},
 		{"no token", "no token", cliProfiles, "", "profile: its sts_token is empty", nil},
 		{"shared, without a type", "bare", "", sharedProfiles, "LTAIbase", nil},
 		{"shared, not enabled", "off", "", sharedProfiles, "profile: it is not enabled", nil},

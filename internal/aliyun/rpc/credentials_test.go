@@ -185,11 +185,11 @@ func TestProxyPasswordsAreHidden(t *testing.T) {
 		"unknown status":     {refuse("HTTP/1.1 699 PLAIN\r\n\r\n"), "the proxy refused the connection with status 699 "},
 		"another success":    {refuse("HTTP/1.1 204 PLAIN\r\n\r\n"), "the proxy refused the connection with status 204 No Content"},
 		"status alone":       {refuse("HTTP/1.1 407\r\n\r\n"), "the proxy refused the connection with status 407 Proxy Authentication Required"},
-		"malformed header":   {refuse("HTTP/1.1 407 x\r\nProxy-Authorization SENT PLAIN\r\n\r\n"), "what answered does not speak HTTP as it should"},
-		"malformed name":     {refuse("HTTP/1.1 200 x\r\nSENT SENT: x\r\n\r\n"), "what answered does not speak HTTP as it should"},
-		"malformed version":  {refuse("HTTP/PLAIN 407 x\r\n\r\n"), "what answered does not speak HTTP as it should"},
-		"malformed status":   {refuse("HTTP/1.1 PLAIN\r\n\r\n"), "what answered does not speak HTTP as it should"},
-		"no HTTP":            {refuse("PLAIN SENT\r\n"), "what answered does not speak HTTP as it should"},
+		"malformed header":   {refuse("HTTP/1.1 407 x\r\nProxy-Authorization SENT PLAIN\r\n\r\n"), "the answer is not valid HTTP"},
+		"malformed name":     {refuse("HTTP/1.1 200 x\r\nSENT SENT: x\r\n\r\n"), "the answer is not valid HTTP"},
+		"malformed version":  {refuse("HTTP/PLAIN 407 x\r\n\r\n"), "the answer is not valid HTTP"},
+		"malformed status":   {refuse("HTTP/1.1 PLAIN\r\n\r\n"), "the answer is not valid HTTP"},
+		"no HTTP":            {refuse("PLAIN SENT\r\n"), "the answer is not valid HTTP"},
 		"nothing":            {refuse(""), "the connection was closed before the end of the answer"},
 	} {
 		t.Run(name, func(t *testing.T) {

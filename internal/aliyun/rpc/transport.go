@@ -78,7 +78,7 @@ func Unanswered(err error) string {
 	case strings.HasPrefix(text, "http2: server sent GOAWAY"): // and what it sent with it
 		return "the server closed the HTTP/2 connection"
 	case strings.Contains(text, "malformed"), strings.Contains(text, "HTTP/1.x transport"):
-		return "what answered does not speak HTTP as it should"
+		return "the answer is not valid HTTP"
 	default:
 		return "the connection failed"
 	}
