@@ -103,7 +103,7 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 		worst("Oldest failure", "How long ago the worker that failed first was last modified: since when the trouble lasts.",
 			b.known(oldest("deployment_workers_oldest_modified_timestamp_seconds", fmt.Sprintf(" and on (%s) %s > 0", groups, b.failed(groups))), "", -1), units.Seconds, []step{{0, vermilion}}, none...),
 		each("Stuck workers", "Workers that have not moved for CAS_STUCK_AFTER, in a status that passes, of jobs that run or have ended.",
-			by("sum", exporters, b.stuck()), count, trouble),
+			b.known(by("sum", exporters, b.stuck()), exporters, 0), count, trouble),
 		worst("Oldest stuck worker", "How long the worker that is stuck longest has not moved.",
 			b.known(oldest("deployment_stuck_worker_modified_timestamp_seconds", ""), "", -1), units.Seconds, []step{{0, vermilion}}, none...),
 		worst("Next expiry", "Days until the first certificate expires that one of these jobs deploys.",
@@ -117,7 +117,8 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 		rest("Repaired failures", "Failed workers that are not counted here, because a later job deployed to their resource.",
 			b.known(by("sum", exporters, b.latest("deployment_superseded_workers")), exporters, 0), count, nil),
 		rest("Not listed below", "Failed and stuck workers without a row below: beyond CAS_FAILED_WORKER_LIMIT of their job, or without a readable time.",
-			fmt.Sprintf("sum by (%s) (%s + %s)", exporters, b.latest("deployment_failed_workers_omitted"), b.latest("deployment_stuck_workers_omitted")), count, notice),
+			by("sum", exporters, b.latest("deployment_failed_workers_omitted"))+"\n+ ("+
+				b.known(by("sum", exporters, b.latest("deployment_stuck_workers_omitted")), exporters, 0)+")", count, notice),
 	}
 }
 

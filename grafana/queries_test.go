@@ -30,7 +30,7 @@ func awaited(t *testing.T) map[string][]string {
 func waits(t *testing.T, expr string) bool {
 	t.Helper()
 	for name := range awaited(t) {
-		if strings.Contains(expr, name+"{") && !strings.Contains(expr, "label_replace(-max by (cluster, namespace, job, api_region, account, job_id, cloud_product, region_id, status) ("+name) {
+		if strings.Contains(expr, name+"{") && !strings.Contains(expr, "or label_replace(-max by") && !strings.Contains(expr, "\nor ") {
 			return true
 		}
 	}

@@ -85,7 +85,7 @@ func (c *catalog) latest(name string, matchers ...string) string {
 	if slices.Contains(own, "account") {
 		by = append(by, "api_region", "account")
 	}
-	for _, label := range own {
+	for _, label := range slices.Sorted(slices.Values(own)) {
 		if !slices.Contains(by, label) {
 			by = append(by, label)
 		}
