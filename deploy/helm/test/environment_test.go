@@ -45,7 +45,7 @@ func TestEnvironment(t *testing.T) {
 		"password":     {"CAS_WEB_CONFIG_FILE=/etc/aliyun-cas-exporter/web/web-config.yml"},
 		"replicas":     {"CAS_REQUESTS_PER_SECOND=2.5", "CAS_SHARD=0", "CAS_TOTAL_SHARDS=1"},
 		"sharded":      {"CAS_TOTAL_SHARDS=3"},
-		"public":       {"# credentials come from: file"},
+		"public":       {"CAS_REGION_ID=cn-hangzhou,ap-southeast-1"},
 		"accounts": {
 			"CAS_ACCOUNTS=prod:acs:ram::111111111111:role/cas-exporter,staging:acs:ram::222222222222:role/cas-exporter",
 			"CAS_JOB_IDS=prod/8888,staging/9999", "CAS_DISCOVERY=false", "CAS_ROLE_EXTERNAL_ID=[hidden]",
