@@ -19,9 +19,11 @@ type accountFamily struct {
 type scrape struct {
 	*schedule.Account
 	table *table
-	round schedule.Round
 
+	round    schedule.Round
 	expected map[string]float64
+	listing  schedule.Listing
+	counts   *cas.JobCounts // with the account's quota; nil if it is not known
 	views    []*schedule.View
 	now      time.Time
 }
@@ -34,7 +36,7 @@ func accountFamilies() []accountFamily {
 		}},
 		{description{"discovery_up", "Whether the last listing of the account's jobs (ListDeploymentJob) succeeded; absent without discovery.", nil}, func(s *scrape, e *exposition) {
 			if s.Discovery != nil {
-				e.emit(truth(s.Listing().Up))
+				e.emit(truth(s.listing.Up))
 			}
 		}},
 		{description{"deployment_quota_bought", "BuyCount of DescribeDeploymentJobStatus: deployments that the account bought.", nil}, func(s *scrape, e *exposition) {
@@ -73,7 +75,7 @@ func accountFamilies() []accountFamily {
 
 // quota emits one of the account's counts.
 func (s *scrape) quota(of func(*cas.JobCounts) int64, e *exposition) {
-	if q := s.Quota(s.now); q != nil && of(q) >= 0 {
+	if q := s.counts; q != nil && of(q) >= 0 {
 		e.emit(float64(of(q)))
 	}
 }

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"cmp"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -8,17 +10,26 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector/schedule"
 )
 
-// Collector is a prometheus.Collector of what is known of the accounts.
+// Collector is what is known of the accounts, as metrics.
 type Collector struct {
 	accounts        []shown
 	families        []family
 	accountFamilies []accountFamily
+	order           []place   // of all families, by name
 	spare           sync.Pool // of *exposition
 	asOf            time.Time // compute ages as of this time; zero means now
+}
+
+// place says where a family is: at this index of the families, or of the account's.
+type place struct {
+	name      string
+	index     int
+	ofAccount bool
 }
 
 // shown is an account with its families' heads.
@@ -33,6 +44,13 @@ func New(accounts schedule.Accounts) *Collector {
 	for _, a := range accounts {
 		c.accounts = append(c.accounts, shown{a, newTable(a.Name, a.Region)})
 	}
+	for i := range c.families {
+		c.order = append(c.order, place{namespace + "_" + c.families[i].name, i, false})
+	}
+	for i := range c.accountFamilies {
+		c.order = append(c.order, place{namespace + "_" + c.accountFamilies[i].name, i, true})
+	}
+	slices.SortFunc(c.order, func(a, b place) int { return cmp.Compare(a.name, b.name) })
 	return c
 }
 
@@ -48,51 +66,62 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector.
-func (c *Collector) Collect(ch chan<- prometheus.Metric) { c.expose(&exposition{metrics: ch}) }
+// Collect implements prometheus.Collector. Write is many times as fast; a registry of
+// this is what it is compared with.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	_ = c.expose(&exposition{metrics: ch}, func(string) bool { return true })
+}
 
-// WriteText writes what Collect collects in the classic text format, or as
-// OpenMetrics without the line that ends it.
-func (c *Collector) WriteText(w io.Writer, openMetrics bool) error {
+// Write writes the families of one moment, by name, as text, as OpenMetrics without
+// the line that ends it, or as delimited protobuf. Before each it calls before with the
+// name, and writes the family if that returns true. Broken is what is wrong with single
+// families, and hides no other; after err, what was written is of no use.
+func (c *Collector) Write(w io.Writer, format expfmt.FormatType, before func(name string) bool) (broken, err error) {
 	e, ok := c.spare.Get().(*exposition)
 	if !ok {
 		e = &exposition{}
 	}
-	e.to, e.openMetrics, e.err = w, openMetrics, nil
-	c.expose(e)
-	e.flush()
-	e.to = nil
+	e.to, e.format, e.err = w, format, nil
+	broken = c.expose(e, before)
+	err, e.to = e.err, nil
 	c.spare.Put(e)
-	return e.err
+	return broken, err
 }
 
-// expose hands every sample to an exposition.
-func (c *Collector) expose(e *exposition) {
+// expose hands every wanted sample to an exposition, and returns what is wrong with
+// single families.
+func (c *Collector) expose(e *exposition, before func(name string) bool) error {
 	now := time.Now()
 	if !c.asOf.IsZero() {
 		now = c.asOf
 	}
 	e.look(c.accounts, now)
 	defer e.forget()
-	for i, family := range c.families {
-		e.begun = false
-		for n := range e.scenes {
-			s := &e.scenes[n]
-			e.head = &s.table.families[i]
-			for _, v := range s.views {
-				if v.Shows(family.class, s.now, s.MaxStaleness) {
-					e.fixed = append(append(e.fixed[:0], s.table.fixed...), v.Label)
-					family.samples(v, e)
-				}
-			}
+	var broken []error
+	for _, p := range c.order {
+		if before(p.name) {
+			broken = append(broken, e.family(p.name, func() { c.samples(p, e) }))
 		}
 	}
-	for i, family := range c.accountFamilies {
-		e.begun = false
-		for n := range e.scenes {
-			s := &e.scenes[n]
-			e.head, e.fixed = &s.table.accountFamilies[i], append(e.fixed[:0], s.table.fixed...)
-			family.samples(s, e)
+	return errors.Join(broken...)
+}
+
+// samples emits the samples of a family.
+func (c *Collector) samples(p place, e *exposition) {
+	for n := range e.scenes {
+		s := &e.scenes[n]
+		if p.ofAccount {
+			e.head, e.fixed = &s.table.accountFamilies[p.index], append(e.fixed[:0], s.table.fixed...)
+			c.accountFamilies[p.index].samples(s, e)
+			continue
+		}
+		e.head = &s.table.families[p.index]
+		family := &c.families[p.index]
+		for _, v := range s.views {
+			if v.Shows(family.class, s.now, s.MaxStaleness) {
+				e.fixed = append(append(e.fixed[:0], s.table.fixed...), v.Label)
+				family.samples(v, e)
+			}
 		}
 	}
 }

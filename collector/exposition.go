@@ -1,34 +1,35 @@
 package collector
 
 import (
-	"bytes"
-	"cmp"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector/schedule"
 )
 
-// flushAt is how much text an exposition gathers before it writes.
+// flushAt is how much an exposition gathers before it writes.
 const flushAt = 32 << 10
 
 // exposition receives the samples of a Collector, family by family. It writes them as
-// text without making metrics first: held between scrapes, they take six
-// times the memory of what they show; made at each scrape, most
-// of its time. For all other formats it makes them.
+// text or protobuf without making metrics first: held between scrapes, they take six
+// times the memory of what they show; made at each scrape, most of its time.
 type exposition struct {
-	openMetrics bool // else the classic text
-	to          io.Writer
-	err         error
-	text        []byte
-	metrics     chan<- prometheus.Metric // if not nil, takes metrics instead of text
+	format  expfmt.FormatType // text, OpenMetrics or delimited protobuf
+	to      io.Writer
+	err     error // of to
+	bytes   []byte
+	metrics chan<- prometheus.Metric // if not nil, takes metrics instead
 
 	*head
-	begun  bool     // the family's intro is written
+	begun  bool     // the family has a sample
+	sizing bool     // samples are counted, not written: protobuf tells a family's size first
+	size   int      // of the family's samples in protobuf that are still to be written
 	fixed  []string // the values of the labels account, api_region and job_id
 	scenes []scrape // what there is to show of each account: the same moment for all families
 }
@@ -38,7 +39,8 @@ func (e *exposition) look(accounts []shown, now time.Time) {
 	e.scenes = slices.Grow(e.scenes[:0], len(accounts))[:len(accounts)]
 	for n, a := range accounts {
 		s := &e.scenes[n]
-		s.Account, s.table, s.round, s.expected, s.now = a.Account, a.table, a.Round(), a.Expected(), now
+		s.Account, s.table, s.now = a.Account, a.table, now
+		s.round, s.expected, s.listing, s.counts = a.Round(), a.Expected(), a.Listing(), a.Quota(now)
 		s.views = a.Views(s.views[:0])
 	}
 }
@@ -47,36 +49,54 @@ func (e *exposition) look(accounts []shown, now time.Time) {
 func (e *exposition) forget() {
 	for n := range e.scenes {
 		clear(e.scenes[n].views)
-		e.scenes[n].round, e.scenes[n].expected = schedule.Round{}, nil
+		e.scenes[n].round, e.scenes[n].expected, e.scenes[n].counts = schedule.Round{}, nil, nil
 	}
+}
+
+// family writes a family, whose samples function must emit the same each time. A panic
+// ends this family alone: what was emitted before it is whole.
+func (e *exposition) family(name string, samples func()) (broken error) {
+	defer func() {
+		if p := recover(); p != nil {
+			broken = fmt.Errorf("%s: panic: %v\n%s", name, p, debug.Stack())
+		}
+		if e.flush(); e.begun && e.size != 0 && e.err == nil {
+			e.err = fmt.Errorf("%s: samples changed while they were written", name)
+		}
+	}()
+	e.begun, e.sizing, e.size = false, false, 0
+	if e.format == expfmt.TypeProtoDelim && e.metrics == nil {
+		e.sizing = true
+		samples()
+		e.sizing = false
+	}
+	samples()
+	return nil
 }
 
 // emit adds a sample: its value, and the values of the labels that the family
 // names.
 func (e *exposition) emit(value float64, labels ...string) {
-	if e.metrics != nil {
+	switch {
+	case e.metrics != nil:
 		e.metrics <- prometheus.MustNewConstMetric(e.desc, prometheus.GaugeValue, value, slices.Concat(e.fixed, labels)...)
-		return
+	case e.format == expfmt.TypeProtoDelim:
+		e.protobuf(value, labels)
+	default:
+		e.line(value, labels)
 	}
-	if !e.begun {
-		e.begun = true
-		e.text = append(e.text, e.intro...)
-	}
-	e.text = append(e.text, e.name...)
-	for _, l := range e.labels {
-		e.text = append(e.text, l.text...)
-		if i := l.value - len(e.fixed); i >= 0 {
-			e.escape(labels[i])
-		} else {
-			e.escape(e.fixed[l.value])
-		}
-	}
-	e.text = append(e.text, e.end...)
-	e.number(value)
-	e.text = append(e.text, '\n')
-	if len(e.text) >= flushAt {
+	if len(e.bytes) >= flushAt {
 		e.flush()
 	}
+}
+
+// value returns the value of a label, of which those that the family does not name
+// come first.
+func (e *exposition) value(i int, labels []string) string {
+	if i < len(e.fixed) {
+		return e.fixed[i]
+	}
+	return labels[i-len(e.fixed)]
 }
 
 // instant adds a time, or nothing where there is none.
@@ -86,97 +106,9 @@ func (e *exposition) instant(at time.Time, labels ...string) {
 	}
 }
 
-func (e *exposition) escape(value string) {
-	from := 0
-	for i := range len(value) {
-		switch c := value[i]; c {
-		case '\\', '"', '\n':
-			e.text = append(append(e.text, value[from:i]...), '\\', c)
-			if from = i + 1; c == '\n' {
-				e.text[len(e.text)-1] = 'n'
-			}
-		}
-	}
-	e.text = append(e.text, value[from:]...)
-}
-
-func (e *exposition) number(value float64) {
-	start := len(e.text)
-	if 0 <= value && value < 1e6 && value == float64(int64(value)) {
-		e.text = strconv.AppendInt(e.text, int64(value), 10)
-	} else {
-		e.text = strconv.AppendFloat(e.text, value, 'g', -1, 64)
-	}
-	if e.openMetrics && !bytes.ContainsAny(e.text[start:], ".e") {
-		e.text = append(e.text, ".0"...)
-	}
-}
-
 func (e *exposition) flush() {
-	if e.err == nil {
-		_, e.err = e.to.Write(e.text)
+	if e.err == nil && e.to != nil && len(e.bytes) > 0 {
+		_, e.err = e.to.Write(e.bytes)
 	}
-	e.text = e.text[:0]
-}
-
-// table is the families of an account as its exposition shows them.
-type table struct {
-	fixed           []string // the values of the labels account and api_region, as far as there are any
-	families        []head
-	accountFamilies []head
-}
-
-func newTable(account, region string) *table {
-	t := &table{}
-	var names []string
-	if account != "" {
-		names, t.fixed = append(names, "account"), append(t.fixed, account)
-	}
-	if region != "" {
-		names, t.fixed = append(names, "api_region"), append(t.fixed, region)
-	}
-	for _, f := range accountFamilies() {
-		t.accountFamilies = append(t.accountFamilies, newHead(&f.description, names))
-	}
-	names = append(names, "job_id")
-	for _, f := range families() {
-		t.families = append(t.families, newHead(&f.description, names))
-	}
-	return t
-}
-
-// head is what the samples of a family have in common.
-type head struct {
-	desc   *prometheus.Desc
-	intro  string // the lines before the samples
-	name   string
-	labels []label // by name, as Prometheus orders them
-	end    string  // of the labels, before the value
-}
-
-// label is what stands before the value of a label, and the place of that value.
-type label struct {
-	name, text string
-	value      int
-}
-
-func newHead(d *description, fixed []string) head {
-	names := slices.Concat(fixed, d.labels)
-	name := namespace + "_" + d.name
-	h := head{
-		desc: prometheus.NewDesc(name, d.help, names, nil), name: name, end: " ",
-		intro: "# HELP " + name + " " + d.help + "\n# TYPE " + name + " gauge\n",
-	}
-	for i, name := range names {
-		h.labels = append(h.labels, label{name: name, value: i})
-	}
-	slices.SortFunc(h.labels, func(a, b label) int { return cmp.Compare(a.name, b.name) })
-	for i := range h.labels {
-		before := `",`
-		if i == 0 {
-			before, h.end = "{", `"} `
-		}
-		h.labels[i].text = before + h.labels[i].name + `="`
-	}
-	return h
+	e.bytes = e.bytes[:0]
 }

@@ -24,12 +24,12 @@ func TestScrapesAndPollsWaitForNoOther(t *testing.T) {
 		})
 		r.Poll(t.Context())
 		var before strings.Builder
-		if err := r.facts.WriteText(&before, false); err != nil {
+		if err := writeText(&before, r.facts); err != nil {
 			t.Fatal(err)
 		}
 
 		client, server := io.Pipe()
-		go func() { _ = server.CloseWithError(r.facts.WriteText(server, false)) }()
+		go func() { _ = server.CloseWithError(writeText(server, r.facts)) }()
 		synctest.Wait() // nobody reads
 		r.sim.DeleteJob(240_299)
 		time.Sleep(time.Minute)

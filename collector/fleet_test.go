@@ -340,7 +340,7 @@ func scale(t *testing.T, accounts, jobs int) {
 	time.Sleep(10 * time.Minute)
 	idle := float64(calls()-settled) / 10
 	var lines lineCount
-	if err := f.facts.WriteText(&lines, false); err != nil {
+	if err := writeText(&lines, f.facts); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("| %d | %d | %d | %v | %d | %.0f | %d MiB |", accounts, jobs, lines, took, first, idle, (heap()-before)>>20)

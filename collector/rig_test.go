@@ -3,6 +3,7 @@ package collector_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
@@ -115,7 +117,7 @@ func agree(t tb, c *collector.Collector) {
 	t.Helper()
 	facts := prometheus.NewPedanticRegistry()
 	facts.MustRegister(c)
-	for format, openMetrics := range map[expfmt.Format]bool{expfmt.FmtText: false, expfmt.FmtOpenMetrics_1_0_0: true} {
+	for _, format := range []expfmt.Format{expfmt.FmtText, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtProtoDelim} {
 		var want, got bytes.Buffer
 		families, err := facts.Gather()
 		if err != nil {
@@ -123,17 +125,50 @@ func agree(t tb, c *collector.Collector) {
 		}
 		encoder := expfmt.NewEncoder(&want, format)
 		for _, family := range families {
-			if err := encoder.Encode(family); err != nil {
+			if err = encoder.Encode(family); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := c.WriteText(&got, openMetrics); err != nil {
-			t.Fatal(err)
+		var names []string
+		broken, err := c.Write(&got, format.FormatType(), func(name string) bool {
+			names = append(names, name)
+			return true
+		})
+		if broken != nil || err != nil {
+			t.Fatal(broken, err)
+		}
+		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Fatalf("families are not written by name, each once: %v", names)
+		}
+		if format == expfmt.FmtProtoDelim {
+			want, got = asText(t, &want), asText(t, &got)
 		}
 		if diff := cmp.Diff(sorted(want.String()), sorted(got.String())); diff != "" {
 			t.Fatalf("%s (-registry +written):\n%s", format, diff)
 		}
 	}
+}
+
+// asText reads delimited protobuf and writes the same as text.
+func asText(t tb, proto *bytes.Buffer) (text bytes.Buffer) {
+	t.Helper()
+	for decoder := expfmt.NewDecoder(proto, expfmt.FmtProtoDelim); ; {
+		var family dto.MetricFamily
+		if err := decoder.Decode(&family); errors.Is(err, io.EOF) {
+			return text
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := expfmt.MetricFamilyToText(&text, &family); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// writeText writes what a collector has as text.
+func writeText(w io.Writer, c *collector.Collector) error {
+	broken, err := c.Write(w, expfmt.TypeTextPlain, func(string) bool { return true })
+	return errors.Join(broken, err)
 }
 
 // sorted orders the families of an exposition, and the lines of each.

@@ -75,7 +75,7 @@ func BenchmarkScrape(b *testing.B) {
 			scrape func()
 		}{
 			{"exporter", func() {
-				if err := r.facts.WriteText(io.Discard, false); err != nil {
+				if err := writeText(io.Discard, r.facts); err != nil {
 					b.Fatal(err)
 				}
 			}},

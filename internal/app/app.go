@@ -64,7 +64,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 		}
 		defer stop()
 	}
-	registry := prometheus.NewPedanticRegistry()
+	registry := prometheus.NewRegistry()
 	accounts, err := newAccounts(settings, registry, log)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	web, err := server.New(server.Options{
 		ListenAddresses: settings.WebListenAddress, SystemdSocket: settings.WebSystemdSocket,
 		TelemetryPath: settings.WebTelemetryPath, WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
-		Gatherer: registry, Facts: facts, Ready: accounts.Ready,
+		Registerer: registry, Gatherer: registry, Facts: facts, Ready: accounts.Ready,
 		Status: func() server.Status {
 			return server.Status{Version: version.Version, Demo: settings.Demo, Accounts: facts.States()}
 		},

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/collector/schedule"
+	"aliyun_cas_exporter/internal/server"
 )
 
 // once polls once and prints what it saw.
@@ -21,16 +21,7 @@ func once(ctx context.Context, accounts schedule.Accounts, facts *collector.Coll
 	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing is printed")
 	}
-	families, err := registry.Gather()
-	if err != nil {
-		return fmt.Errorf("gather: %w", err)
-	}
-	for _, family := range families {
-		if _, err := expfmt.MetricFamilyToText(stdout, family); err != nil {
-			return fmt.Errorf("print: %w", err)
-		}
-	}
-	if err := facts.WriteText(stdout, false); err != nil {
+	if err := server.WriteText(stdout, registry, facts); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	// A comment to parsers; to who publishes the output, the sign that it is whole.

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,16 +38,19 @@ func TestBrokenPartsHideNothingElse(t *testing.T) {
 					broken(ch)
 				}
 			}))
-			for range 3 {
-				if w := f.ask("GET", "/metrics"); w.Code != 200 || !strings.Contains(w.Body.String(), "\ngood 42\n") {
-					t.Errorf("got %d, want 200 with the others:\n%s", w.Code, w.Body)
+			for format, accept := range accepted() {
+				w := f.ask("GET", "/metrics", "Accept", accept)
+				if names := families(t, format, w.Body.Bytes()); w.Code != 200 || !slices.Contains(names, "good") || !slices.Contains(names, "times_seconds") {
+					t.Errorf("%s: got %d with %v, want 200 with the others", format, w.Code, names)
 				}
 			}
 			if got := strings.Count(f.log.String(), "level=ERROR"); got != 1 {
 				t.Errorf("%d errors were logged, want 1:\n%s", got, f.log)
 			}
 			healed = true
-			f.ask("GET", "/metrics")
+			if text := f.ask("GET", "/metrics").Body.String(); !strings.Contains(text, `errors_total{cause="gathering"} 3`) {
+				t.Errorf("three errors are not counted:\n%s", text)
+			}
 			if !strings.Contains(f.log.String(), "all metrics are gathered again") {
 				t.Errorf("the log does not say that it healed:\n%s", f.log)
 			}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/internal/server"
 )
@@ -148,11 +149,11 @@ func TestHeldAnswersAreBounded(t *testing.T) {
 		}
 		n := 0
 		f := newServer(t, func(o *server.Options) {
-			o.Facts = &written{func(w io.Writer, _ bool) error {
+			o.Facts = written(func(w io.Writer) error {
 				n++
 				_, err := fmt.Fprintf(w, "# answer %d\n%s", n, noise)
 				return err
-			}}
+			})
 		})
 		next := func() string {
 			time.Sleep(time.Second)
@@ -201,12 +202,12 @@ func (u *unwilling) Write(p []byte) (int, error) {
 	return u.ResponseRecorder.Write(p)
 }
 
-// written is facts that are only text.
-type written struct{ write func(io.Writer, bool) error }
+// written is facts that are the same in every format.
+type written func(io.Writer) error
 
-func (*written) Describe(chan<- *prometheus.Desc)                {}
-func (*written) Collect(chan<- prometheus.Metric)                {}
-func (f *written) WriteText(w io.Writer, openMetrics bool) error { return f.write(w, openMetrics) }
+func (f written) Write(w io.Writer, _ expfmt.FormatType, _ func(string) bool) (broken, err error) {
+	return nil, f(w)
+}
 
 func heap() uint64 {
 	var m runtime.MemStats
@@ -276,7 +277,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	// 800 kB that cost next to nothing to write, so that a busy machine has them in time.
 	bulk := strings.Repeat("bulk{padding=\"a label value of some length, as resource names are\"} 1\n", 11_000)
 	f := newServer(t, func(o *server.Options) {
-		o.Facts = &written{func(w io.Writer, _ bool) error { _, err := io.WriteString(w, bulk); return err }}
+		o.Facts = written(func(w io.Writer) error { _, err := io.WriteString(w, bulk); return err })
 	})
 	f.Hurry()
 	address := f.run(t)
@@ -355,7 +356,7 @@ func TestConnectionsGiveWay(t *testing.T) {
 			g := &gated{gate: make(chan struct{})}
 			f := newServer(t, func(o *server.Options) {
 				g.Gatherer, o.Gatherer = o.Gatherer, g
-				o.Facts = &written{func(w io.Writer, _ bool) error { _, err := w.Write(make([]byte, 8<<20)); return err }}
+				o.Facts = written(func(w io.Writer) error { _, err := w.Write(make([]byte, 8<<20)); return err })
 			})
 			f.Freshness(time.Hour)
 			address := f.run(t)

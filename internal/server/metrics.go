@@ -1,105 +1,146 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/expfmt"
 )
 
-// scrapes serves what a gatherer gathers, in every format that Prometheus asks for.
+// Facts are metrics that write themselves without being made first, which is most of
+// what a scrape of many series costs.
+type Facts interface {
+	// Write writes the families of one moment, by name, as text, as OpenMetrics without
+	// the line that ends it, or as delimited protobuf. Before each it calls before with
+	// the name, and writes the family if that returns true. Broken is what is wrong with
+	// single families, and hides no other; after err, what was written is of no use.
+	Write(w io.Writer, format expfmt.FormatType, before func(name string) bool) (broken, err error)
+}
+
+// scrapes serves what a gatherer gathers and facts, in every format that Prometheus asks
+// for.
 type scrapes struct {
 	gatherer prometheus.Gatherer
-	facts    Facts               // written as text where text is asked for; nil: none
-	all      prometheus.Gatherer // both, for what is not text
+	facts    Facts
 	answers  *answers
-	kinds    []*kind // by format
+	formats  []kinds
+	errors   *prometheus.CounterVec
 	log      *slog.Logger
 
 	mu     sync.Mutex
 	broken bool // something could not be gathered the last time
 }
 
-func newScrapes(o Options, answers *answers) (*scrapes, error) {
-	s := &scrapes{gatherer: o.Gatherer, facts: o.Facts, all: o.Gatherer, answers: answers, log: o.Logger}
-	for _, format := range formats() {
-		s.kinds = append(s.kinds, newKind(string(format)))
-	}
-	if o.Facts != nil {
-		registry := prometheus.NewPedanticRegistry()
-		if err := registry.Register(o.Facts); err != nil {
-			return nil, fmt.Errorf("register the facts: %w", err)
-		}
-		s.all = prometheus.Gatherers{o.Gatherer, registry}
-	}
-	return s, nil
+// kinds are the answers in one format: with everything, and with the families that a
+// client named.
+type kinds struct {
+	format          expfmt.Format
+	whole, filtered *kind
 }
 
-// formats returns what is offered. Lines for created timestamps are left out: of
-// OpenMetrics' text most servers take them for series, and protobuf has them anyway.
-func formats() []expfmt.Format {
-	return []expfmt.Format{expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText}
+// newScrapes returns a handler with promhttp's metrics about itself.
+func newScrapes(o Options, answers *answers) http.Handler {
+	s := &scrapes{gatherer: o.Gatherer, facts: o.Facts, answers: answers, log: o.Logger}
+	// Lines for created timestamps are left out: of OpenMetrics' text most servers take
+	// them for series, and protobuf has them anyway.
+	for _, f := range []expfmt.Format{expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText} {
+		s.formats = append(s.formats, kinds{f, newKind(string(f)), newKind(string(f) + ", filtered")})
+	}
+	s.errors = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "promhttp_metric_handler_errors_total", Help: "Total number of internal errors encountered by the promhttp metric handler.",
+	}, []string{"cause"})
+	s.errors.WithLabelValues("gathering")
+	s.errors.WithLabelValues("encoding")
+	o.Registerer.MustRegister(s.errors)
+	return promhttp.InstrumentMetricHandler(o.Registerer, s)
 }
 
 // ServeHTTP implements http.Handler.
 func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	format := expfmt.NegotiateAccept(r.Header, formats()...)
-	w.Header().Set("Content-Type", string(format))
+	var offered []expfmt.Format
+	for _, f := range s.formats {
+		offered = append(offered, f.format)
+	}
+	accepted := expfmt.NegotiateAccept(r.Header, offered...)
+	w.Header().Set("Content-Type", string(accepted))
 	w.Header().Set("Vary", "Accept")
-	for _, k := range s.kinds {
-		if strings.HasPrefix(string(format), k.name) { // what follows is the escaping of names, of which ours need none
-			s.answers.serve(w, r, k, "", func(out io.Writer) error { return s.write(out, expfmt.Format(k.name)) })
-		}
+	// What follows the format is the escaping of names, of which ours need none.
+	f := s.formats[slices.IndexFunc(s.formats, func(f kinds) bool { return strings.HasPrefix(string(accepted), string(f.format)) })]
+	names := r.URL.Query()["name[]"]
+	k := f.filtered
+	if len(names) == 0 {
+		k = f.whole
 	}
+	slices.Sort(names)
+	s.answers.serve(w, r, k, strings.Join(names, "\n"), func(out io.Writer) error {
+		gathering, encoding, err := write(out, f.format, s.gatherer, s.facts, func(name string) bool {
+			return len(names) == 0 || slices.Contains(names, name)
+		})
+		if gathering != nil {
+			s.errors.WithLabelValues("gathering").Inc()
+		}
+		if encoding != nil || err != nil {
+			s.errors.WithLabelValues("encoding").Inc()
+		}
+		s.note(errors.Join(gathering, encoding))
+		return err
+	})
 }
 
-// write gathers and encodes. What can be gathered is served although something else
-// cannot: one broken part must not hide the others.
-func (s *scrapes) write(out io.Writer, format expfmt.Format) error {
-	kind := format.FormatType()
-	openMetrics := kind == expfmt.TypeOpenMetrics
-	text := s.facts != nil && (openMetrics || kind == expfmt.TypeTextPlain)
-	gatherer := s.all
-	if text {
-		gatherer = s.gatherer
-	}
-	families, err := gatherer.Gather()
-	s.note(err)
-	if len(families) == 0 && err != nil {
-		return fmt.Errorf("gather: %w", err)
-	}
-	encoder := expfmt.NewEncoder(out, format)
-	for _, family := range families {
-		if err := encoder.Encode(family); err != nil {
-			return fmt.Errorf("encode %s: %w", family.GetName(), err)
-		}
-	}
-	if text {
-		if err := s.facts.WriteText(out, openMetrics); err != nil {
-			return fmt.Errorf("write the facts: %w", err)
-		}
-	}
-	if last, ok := encoder.(expfmt.Closer); ok {
-		return last.Close()
-	}
-	return nil
-}
-
-// note logs when gathering begins to fail and when it succeeds again, not at every
-// scrape: anyone may scrape.
-func (s *scrapes) note(err error) {
+// note logs when something begins to be missing and when all is there again, not at
+// every scrape: anyone may scrape.
+func (s *scrapes) note(missing error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case err != nil && !s.broken:
-		s.log.Error("some metrics cannot be gathered, the others are served", "err", fmt.Sprintf("%.2000s", err.Error()))
-	case err == nil && s.broken:
+	case missing != nil && !s.broken:
+		s.log.Error("some metrics cannot be gathered, the others are served", "err", fmt.Sprintf("%.2000s", missing.Error()))
+	case missing == nil && s.broken:
 		s.log.Info("all metrics are gathered again")
 	}
-	s.broken = err != nil
+	s.broken = missing != nil
+}
+
+// WriteText writes what a gatherer gathers, and facts, as the classic text.
+func WriteText(out io.Writer, gatherer prometheus.Gatherer, facts Facts) error {
+	gathering, encoding, err := write(out, expfmt.FmtText, gatherer, facts, func(string) bool { return true })
+	return errors.Join(gathering, encoding, err)
+}
+
+// write writes the wanted families by name, each once. What is wrong with single families
+// hides no other; after err, what was written is of no use.
+func write(out io.Writer, format expfmt.Format, gatherer prometheus.Gatherer, facts Facts, wanted func(string) bool) (gathering, encoding, err error) {
+	counted := &counter{Writer: out}
+	families, broken := gatherer.Gather()
+	e := newEncoder(counted, format, families, wanted)
+	unwell, err := facts.Write(counted, format.FormatType(), e.before)
+	if err != nil {
+		return broken, e.err, fmt.Errorf("write the facts: %w", err)
+	}
+	e.before(last)
+	if gathering = errors.Join(broken, unwell); gathering != nil && counted.n == 0 {
+		err = fmt.Errorf("nothing could be gathered: %w", gathering)
+	}
+	return gathering, errors.Join(e.err, e.Close()), err
+}
+
+// counter counts what is written.
+type counter struct {
+	io.Writer
+	n int
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += n
+	return n, err
 }

@@ -61,9 +61,12 @@ func newExporter(tb testing.TB, places int) (*fixture, *schedule.Account, *simul
 	})
 	accounts := schedule.Accounts{account}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return newServer(tb, func(o *server.Options) {
-		o.Gatherer, o.Facts, o.Ready = registry, collector.New(accounts), accounts.Ready
-	}), account, sim
+	facts := collector.New(accounts)
+	f := newServer(tb, func(o *server.Options) {
+		o.Registerer, o.Gatherer, o.Facts, o.Ready = registry, registry, facts, accounts.Ready
+	})
+	f.registry, f.facts = registry, facts
+	return f, account, sim
 }
 
 // TestFactsAreTheSameInEveryFormat parses what is served as text, as OpenMetrics and

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,22 +29,14 @@ type Options struct {
 	TelemetryPath   string // of the metrics, begins with /
 	WebConfigFile   string // optional
 	EnablePprof     bool
+	Registerer      prometheus.Registerer // for metrics about serving; what it has is in Gatherer
 	Gatherer        prometheus.Gatherer
-	Facts           Facts // optional; not in Gatherer
+	Facts           Facts // not in Gatherer
 	Ready           func() bool
 	Status          func() Status
 	Runbooks        string // Markdown
 	Logger          *slog.Logger
 	Now             func() time.Time // optional: time.Now
-}
-
-// Facts is a collector that can write its metrics as text without making them first,
-// which is most of what a scrape of many series costs.
-type Facts interface {
-	prometheus.Collector
-	// WriteText writes what Collect collects in the classic text format, or as
-	// OpenMetrics without the line that ends it.
-	WriteText(w io.Writer, openMetrics bool) error
 }
 
 // Server serves one exporter.
@@ -74,12 +65,8 @@ func New(o Options) (*Server, error) {
 		options: o, answers: newAnswers(o.Logger),
 		connections: &connections{patience: patience, open: map[*connection]struct{}{}},
 	}
-	scrapes, err := newScrapes(o, s.answers)
-	if err != nil {
-		return nil, err
-	}
 	mux := http.NewServeMux()
-	mux.Handle("GET "+o.TelemetryPath, scrapes)
+	mux.Handle("GET "+o.TelemetryPath, newScrapes(o, s.answers))
 	start := newKind("start page")
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -19,6 +19,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/internal/server"
 )
 
@@ -26,6 +27,7 @@ import (
 type fixture struct {
 	*server.Server
 	registry *prometheus.Registry
+	facts    *collector.Collector // of newExporter
 	ready    *atomic.Bool
 	log      *logBuffer
 }
@@ -61,7 +63,8 @@ func newServer(tb testing.TB, change func(*server.Options)) *fixture {
 	times.Observe(.5)
 	f.registry.MustRegister(good, times)
 	o := server.Options{
-		TelemetryPath: "/metrics", Gatherer: f.registry, Ready: f.ready.Load, Status: func() server.Status { return server.Status{} },
+		TelemetryPath: "/metrics", Registerer: f.registry, Gatherer: f.registry, Facts: written(func(io.Writer) error { return nil }),
+		Ready: f.ready.Load, Status: func() server.Status { return server.Status{} },
 		Runbooks: "# Runbooks\n", Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	if change != nil {
