@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"aliyun_cas_exporter/grafana"
+	"aliyun_cas_exporter/internal/simulator"
 )
 
 // awaited returns the families that no exporter has yet.
@@ -111,7 +113,8 @@ func (d *dashboard) queries() []query {
 
 // TestQueriesReturnData runs every query of the dashboards, as Grafana would,
 // against a Prometheus that scrapes the exporter in demo mode, one more as a named
-// account with native histograms, and one whose API cannot be reached.
+// account with native histograms, one whose API cannot be reached, and one whose key
+// is refused.
 func TestQueriesReturnData(t *testing.T) {
 	exporter := buildExporter(t)
 	demo := map[string]string{"CAS_REQUESTS_PER_SECOND": "100"}
@@ -119,10 +122,15 @@ func TestQueriesReturnData(t *testing.T) {
 		"CAS_ENDPOINT": "http://127.0.0.1:1", "CAS_JOB_IDS": "8888",
 		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret",
 	}
+	api := httptest.NewServer(simulator.New(simulator.Options{}))
+	defer api.Close()
+	refused := map[string]string{
+		"CAS_ENDPOINT": api.URL, "ALIBABA_CLOUD_ACCESS_KEY_ID": "unknown", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret",
+	}
 	const place = "cluster: eu, namespace: certs"
 	p := startPrometheus(t,
 		scrape{job: "cas", labels: place, targets: []string{startExporter(t, exporter, demo, "--demo"), startExporter(t, exporter, dead)}},
-		scrape{job: "named", labels: place, targets: []string{startExporter(t, exporter, demo, "--demo")}, more: `    scrape_native_histograms: true
+		scrape{job: "named", labels: place, targets: []string{startExporter(t, exporter, demo, "--demo"), startExporter(t, exporter, refused)}, more: `    scrape_native_histograms: true
     always_scrape_classic_histograms: true
     metric_relabel_configs:
       - {source_labels: [__name__], regex: aliyun_cas_(deployment|discovery|poll|api)_.*, target_label: account, replacement: prod}
