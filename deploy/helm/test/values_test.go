@@ -157,8 +157,10 @@ func TestMemoryLimit(t *testing.T) {
 func TestRunbookURL(t *testing.T) {
 	const service = "http://cas-aliyun-cas-exporter.monitoring.svc:10077"
 	for values, want := range map[string]string{
-		"demo=true":               service,
-		"namespaceOverride=other": "http://cas-aliyun-cas-exporter.other.svc:10077",
+		"demo=true":                             service,
+		"service.port=80":                       "http://cas-aliyun-cas-exporter.monitoring.svc:80",
+		"service.port=80,sharding.enabled=true": "http://cas-aliyun-cas-exporter-shards.monitoring.svc:10077",
+		"namespaceOverride=other":               "http://cas-aliyun-cas-exporter.other.svc:10077",
 		"ingress.enabled=true,ingress.hosts={a.example.com,b.example.com}":                             "http://a.example.com",
 		"ingress.enabled=true,ingress.hosts={a.example.com},ingress.tls[0].secretName=x":               "https://a.example.com",
 		"httpRoute.enabled=true,httpRoute.parentRefs[0].name=x,httpRoute.hostnames={a.example.com}":    "https://a.example.com",
