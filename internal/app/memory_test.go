@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -17,7 +18,8 @@ import (
 
 // TestPeakMemory serves answers without end, in several ways at once, and a job that
 // claims a thousand million workers, to the built program, and reads from the kernel
-// how much memory it had at most.
+// how much memory it had at most. The program collects garbage twice as often as Go
+// does by default, unless GOGC asks for something else.
 func TestPeakMemory(t *testing.T) {
 	heavy(t)
 	if runtime.GOOS != "linux" {
@@ -31,7 +33,9 @@ func TestPeakMemory(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		faults []string
-	}{{"none", nil}, {"all at once", faults}} {
+		gogc   string // the variable
+		want   string // what the program takes
+	}{{"none", nil, "70", "70"}, {"all at once", faults, "", "50"}} {
 		t.Run(test.name, func(t *testing.T) {
 			sim := simulator.New(simulator.Options{})
 			var ids []string
@@ -46,7 +50,11 @@ func TestPeakMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			peak := peakMemory(t, binary, sim, ids)
+			t.Setenv("GOGC", test.gogc)
+			peak, gogc := peakMemory(t, binary, sim, ids)
+			if gogc != test.want {
+				t.Errorf("go_gc_gogc_percent is %q, want %s", gogc, test.want)
+			}
 			t.Logf("%d MiB at most", peak>>20)
 			if peak > 64<<20 {
 				t.Errorf("want at most 64 MiB")
@@ -56,8 +64,8 @@ func TestPeakMemory(t *testing.T) {
 }
 
 // peakMemory runs the program until every job was read three times, and returns its
-// largest resident size in bytes.
-func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []string) int {
+// largest resident size in bytes, and its go_gc_gogc_percent.
+func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []string) (bytes int, gogc string) {
 	t.Helper()
 	api := httptest.NewServer(sim)
 	defer api.Close()
@@ -65,6 +73,8 @@ func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []st
 		"CAS_JOB_IDS": strings.Join(jobs, ","), "CAS_WEB_LISTEN_ADDRESS": anyPort, "CAS_POLL_INTERVAL": "1s",
 	})
 	cmd := exec.CommandContext(t.Context(), binary)
+	log := &output{}
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,5 +98,9 @@ func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kib << 10
+	_, said, _ := strings.Cut(log.String(), "listening on")
+	metrics, _ := get(t.Context(), "http://"+regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(said)+"/metrics")
+	_, after, _ = strings.Cut(metrics, "\ngo_gc_gogc_percent ")
+	gogc, _, _ = strings.Cut(after, "\n")
+	return kib << 10, gogc
 }
