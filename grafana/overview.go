@@ -94,9 +94,9 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 			queries: []query{{strings.Join(parts, "\nor "), where, atEnd}},
 		}),
 		number(panel{
-			title: "Alerts", width: 3, empty: "none, if the rules are loaded", unit: count, steps: trouble,
+			title: "Alerts", width: 3, empty: "no job was read, or rules.yml is not loaded", unit: count, steps: trouble,
 			about:   "Alerts of the project that fire.",
-			queries: []query{{by("count", exporters, b.series("ALERTS", alertsOfOurs, `alertstate="firing"`)), where, atEnd}},
+			queries: []query{{by("count", exporters, b.series("ALERTS", alertsOfOurs, `alertstate="firing"`)) + "\nor 0 * " + by("count", exporters, b.series(ruled)), where, atEnd}},
 		}),
 		each("Failed workers", "Workers in error or rollback_error of what is chosen above, without those whose resource a later job has repaired.",
 			b.known(b.failed(exporters), exporters, 0), count, trouble),

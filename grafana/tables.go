@@ -34,7 +34,7 @@ func (b *board) alerts() cog.Builder[dashboard.Panel] {
   "runbook", "$1", "alertname", "(.+)"
 )`, labels, b.series("ALERTS_FOR_STATE", alertsOfOurs), b.series("ALERTS", alertsOfOurs, `alertstate="firing"`))
 	return rows(panel{
-		title: "Firing alerts", width: 24, height: 6, sorted: "-Since", empty: "none, if the rules are loaded",
+		title: "Firing alerts", width: 24, height: 6, sorted: "-Since", empty: "none, if Alerts shows a number",
 		about: "Alerts that fire, the 200 newest, and since when their cause lasts. A click opens the runbook; one on a job id shows the job. The texts of the alerts are in Alertmanager.",
 		links: []link{{"Open the runbook", "${exporter_url}/runbooks#${__data.fields.Runbook}", true}},
 	}, slices.Concat([]column{

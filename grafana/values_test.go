@@ -88,6 +88,8 @@ shard_info{cluster="g", instance="0", shard="0", total_shards="3", pod_index="0"
 shard_info{cluster="g", instance="1", shard="1", total_shards="3", pod_index="1"} 1x2880
 exporter_build_info{cluster="g", instance="0", version="1"} 1x2880
 exporter_build_info{cluster="h", instance="0", version="2"} 1x2880
+job_id:aliyun_cas_deployment_job_last_success_timestamp_seconds:max{cluster="a"} 172770x2880
+job_id:aliyun_cas_deployment_job_last_success_timestamp_seconds:max{cluster="f"} 172770x2880
 ALERTS{cluster="a", alertname="AliyunCasX", severity="critical", alertstate="firing", job_id="1"} 1x2880
 ALERTS{cluster="a", alertname="AliyunCasY", severity="warning", alertstate="pending", job_id="1"} 1x2880
 ALERTS{cluster="a", alertname="Other", alertstate="firing"} 1x2880
@@ -105,7 +107,7 @@ func answers() map[string][]string {
 			`{cluster="a", job="cas"} 5`, `{cluster="b", job="cas"} 0`, `{cluster="c", job="cas"} 1`,
 			`{cluster="d", job="cas"} 2`, `{cluster="e", job="cas"} 3`, `{cluster="f", job="cas"} 4`, `{cluster="i", job="cas"} 4`,
 		},
-		"Alerts A":              {`{cluster="a", job="cas"} 1`, `{cluster="b", job="cas"} 1`},
+		"Alerts A":              {`{cluster="a", job="cas"} 1`, `{cluster="b", job="cas"} 1`, `{cluster="f", job="cas"} 0`},
 		"Firing alerts A":       {`{alertname="AliyunCasX", severity="critical", runbook="AliyunCasX", job_id="1", job_name="old name", cluster="a", job="cas"} 172000000`, `{alertname="AliyunCasZ", runbook="AliyunCasZ", cluster="b", job="cas"} 171000000`},
 		"Failed workers A":      {`{cluster="a", job="cas"} 3`, `{cluster="f", job="cas"} 2`},
 		"Oldest failure A":      {`{} 169000`},
@@ -147,7 +149,7 @@ func TestValues(t *testing.T) {
 	file.WriteString("evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n")
 	for line := range strings.Lines(strings.TrimSpace(exported)) {
 		series, values, _ := strings.Cut(strings.TrimSpace(line), "} ")
-		if !strings.HasPrefix(series, "ALERTS") {
+		if !strings.HasPrefix(series, "ALERTS") && !strings.Contains(series, ":") {
 			series = "aliyun_cas_" + series
 		}
 		fmt.Fprintf(&file, "      - {series: '%s, job=\"cas\"}', values: '%s'}\n", series, values)
