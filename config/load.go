@@ -90,7 +90,7 @@ func (l *loader) parse(args []string) map[string]string {
 	flags.SetOutput(io.Discard)
 	overrides := overriding(flags)
 	flags.BoolVar(&l.Demo, "demo", false, "")
-	modes := []Mode{Once, CheckConfig, Healthcheck, Version}
+	modes := []Mode{Once, CheckConfig, CheckAPI, Healthcheck, Version}
 	chosen := make([]bool, len(modes))
 	for i, mode := range modes {
 		flags.BoolVar(&chosen[i], string(mode), false, "")

@@ -13,6 +13,7 @@ const (
 	Serve       Mode = ""
 	Once        Mode = "once"
 	CheckConfig Mode = "check-config"
+	CheckAPI    Mode = "check-api"
 	Healthcheck Mode = "healthcheck"
 	Version     Mode = "version"
 	Help        Mode = "help"

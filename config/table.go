@@ -44,6 +44,7 @@ Usage: aliyun_cas_exporter [flags]
   --demo                      watch an embedded simulator; needs no credentials
   --once                      poll once, print the aliyun_cas_* metrics, exit 1 if anything failed
   --check-config              validate the settings, print what is in force, exit
+  --check-api                 call each action of the API that the settings need, print what is refused, exit 1 if anything is
   --healthcheck               exit 0 if the exporter on this host answers, else 1
   --version, --help
   --web.listen-address=ADDR   overrides CAS_WEB_LISTEN_ADDRESS; repeat it for several addresses

@@ -35,6 +35,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case config.Healthcheck:
 		return healthcheck(ctx, settings, stderr)
+	case config.CheckAPI:
+		return checkAPI(ctx, settings, stdout, stderr)
 	case config.CheckConfig:
 		return checkConfig(settings, stdout, stderr)
 	default:

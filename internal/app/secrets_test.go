@@ -243,7 +243,7 @@ func TestModesShowNoSecret(t *testing.T) {
 	api := httptest.NewServer(secretEstate())
 	defer api.Close()
 	for _, source := range secretSources(t) {
-		for _, mode := range []string{"--check-config", "--help", "--version", "--once"} {
+		for _, mode := range []string{"--check-config", "--help", "--version", "--once", "--check-api"} {
 			environment(t, api.URL, source)
 			t.Setenv("CAS_LOG_LEVEL", "debug")
 			status, stdout, stderr := program(t.Context(), mode)

@@ -23,34 +23,66 @@ import (
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// newAccounts turns the settings into what is watched: each account in each region.
-func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (schedule.Accounts, error) {
+// place is what is watched by itself: an account in a region.
+type place struct {
+	account  config.Account
+	region   config.Region
+	label    string // the region's where there are several, else empty
+	provider *credentials.Provider
+}
+
+// placesOf returns each account in each region.
+func placesOf(s *config.Settings) ([]place, error) {
 	base, err := newProvider(s)
 	if err != nil {
 		return nil, err
 	}
-	var accounts schedule.Accounts
+	var places []place
 	for _, account := range s.Watched {
-		provider, accountLog := base, log
+		provider := base
 		if account.Name != "" {
-			accountLog = log.With("account", account.Name)
 			provider = base.Assume(role(s, account.RoleARN))
 		}
 		for _, region := range s.Regions {
-			label, regionLog := "", accountLog
+			p := place{account: account, region: region, provider: provider}
 			if len(s.Regions) > 1 {
-				label, regionLog = region.ID, accountLog.With("api_region", region.ID)
+				p.label = region.ID
 			}
-			metrics := collector.NewMetrics(registry, account.Name, label)
-			client, err := newClient(s, region, provider, metrics)
-			if err != nil {
-				return nil, fmt.Errorf("client of account %q in %s: %w", account.Name, region.ID, err)
-			}
-			o := options(s)
-			o.Name, o.AccountID, o.Region, o.JobIDs = account.Name, account.ID, label, jobsOf(s, account.Name, label)
-			o.API, o.Observer, o.Logger = client, metrics, regionLog
-			accounts = append(accounts, schedule.New(o))
+			places = append(places, p)
 		}
+	}
+	return places, nil
+}
+
+// logger returns a logger that says what a record is about.
+func (p place) logger(log *slog.Logger) *slog.Logger {
+	if p.account.Name != "" {
+		log = log.With("account", p.account.Name)
+	}
+	if p.label != "" {
+		log = log.With("api_region", p.label)
+	}
+	return log
+}
+
+// newAccounts turns the settings into what is watched.
+func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.Logger) (schedule.Accounts, error) {
+	places, err := placesOf(s)
+	if err != nil {
+		return nil, err
+	}
+	var accounts schedule.Accounts
+	for _, p := range places {
+		accountLog := p.logger(log)
+		metrics := collector.NewMetrics(registry, p.account.Name, p.label)
+		client, err := newClient(s, p.region, p.provider, loggedMetrics{metrics, requestLog{accountLog}})
+		if err != nil {
+			return nil, fmt.Errorf("client of account %q in %s: %w", p.account.Name, p.region.ID, err)
+		}
+		o := options(s)
+		o.Name, o.AccountID, o.Region, o.JobIDs = p.account.Name, p.account.ID, p.label, jobsOf(s, p.account.Name, p.label)
+		o.API, o.Observer, o.Logger = client, metrics, accountLog
+		accounts = append(accounts, schedule.New(o))
 	}
 	return accounts, nil
 }

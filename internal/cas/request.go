@@ -27,12 +27,12 @@ type Request struct {
 }
 
 func newRequest(action string, params map[string]string, answer rpc.Answer, err error) Request {
-	r := Request{Action: action, JobID: params["JobId"], Page: params["CurrentPage"], Err: err, RequestID: answer.RequestID}
-	if failed, ok := errors.AsType[*rpc.Error](err); ok {
-		r.Code = failed.Code
-		if failed.RequestID != "" {
-			r.RequestID = failed.RequestID
-		}
+	r := Request{
+		Action: action, JobID: params["JobId"], Page: params["CurrentPage"],
+		Err: err, Code: ErrorCode(err), RequestID: answer.RequestID,
+	}
+	if failed, ok := errors.AsType[*rpc.Error](err); ok && failed.RequestID != "" {
+		r.RequestID = failed.RequestID
 	}
 	// What stands between has a clock of its own.
 	if !answer.Date.IsZero() && (err == nil || r.Code != "") {
@@ -40,4 +40,13 @@ func newRequest(action string, params map[string]string, answer rpc.Answer, err 
 		r.Skew = &skew
 	}
 	return r
+}
+
+// ErrorCode returns the API's error code that an error carries, or that of STS if it
+// gave no credentials; empty if there is none.
+func ErrorCode(err error) string {
+	if failed, ok := errors.AsType[*rpc.Error](err); ok {
+		return failed.Code
+	}
+	return ""
 }
