@@ -62,10 +62,6 @@ func scrape(b *bench) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole, err := b.goBench("BenchmarkServe", "./internal/server")
-	if err != nil {
-		return nil, err
-	}
 	var figures []figure
 	for _, series := range []int{1000, 10_000, 100_000} {
 		of := func(by string) result { return results[fmt.Sprintf("series=%d/by=%s", series, by)] }
@@ -78,11 +74,33 @@ func scrape(b *bench) ([]figure, error) {
 			figure{name + "registry / expfmt, time", registry.ns / expfmt.ns, "", ""},
 			figure{name + "exporter: a series", ours.ns / float64(series), " ns", ""},
 		)
-		served, encoded := whole[fmt.Sprintf("series=%d/by=exporter", series)], whole[fmt.Sprintf("series=%d/by=expfmt", series)]
-		figures = append(figures,
-			figure{name + "whole scrape / expfmt and gzip, time", served.ns / encoded.ns, "", "≤ 1.15"},
-			figure{name + "whole scrape: allocations", served.allocs, "", ""},
-		)
+	}
+	return figures, nil
+}
+
+// formats compares whole scrapes in each format with promhttp's over constant metrics
+// that a registry gathers, and over metrics that are ready.
+func formats(b *bench) ([]figure, error) {
+	results, err := b.goBench("BenchmarkServe", "./internal/server")
+	if err != nil {
+		return nil, err
+	}
+	var figures []figure
+	for _, series := range []int{500, 5000, 100_000} {
+		for _, format := range []string{"text", "openmetrics", "protobuf"} {
+			of := func(by string) result { return results[fmt.Sprintf("series=%d/format=%s/by=%s", series, format, by)] }
+			name := fmt.Sprintf("%d series, %s: ", series, format)
+			ours, promhttp, ready := of("exporter"), of("promhttp"), of("ready")
+			figures = append(figures,
+				figure{name + "exporter / promhttp, time", ours.ns / promhttp.ns, "", "< 1"},
+				figure{name + "exporter / promhttp on ready metrics, time", ours.ns / ready.ns, "", "≤ 2 at 100000"},
+				figure{name + "exporter: time", ours.ns / 1e6, " ms", ""},
+				figure{name + "exporter: allocations", ours.allocs, "", ""},
+				figure{name + "promhttp: allocations", promhttp.allocs, "", ""},
+				figure{name + "exporter: allocated", ours.bytes / (1 << 20), " MiB", ""},
+				figure{name + "promhttp: allocated", promhttp.bytes / (1 << 20), " MiB", ""},
+			)
+		}
 	}
 	return figures, nil
 }
