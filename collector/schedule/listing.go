@@ -64,7 +64,7 @@ func (l lister) read(ctx context.Context, jobType, status string) (jobs []*cas.J
 			answer, failure := l.API.ListJobs(ctx, cas.JobQuery{JobType: jobType, Status: status, Page: n, Size: l.PageSize}, spare)
 			for i := range answer.Jobs {
 				if j := &answer.Jobs[i]; failure == nil && (jobType != "" && j.JobType != jobType || status != "" && j.Status != status) {
-					failure = reason.Errorf(reason.Decode, "the answer to JobType=%q Status=%q holds a job of %q in %q", jobType, status, j.JobType, j.Status)
+					failure = reason.Errorf(reason.Decode, "the answer to JobType=%q Status=%q holds another job", jobType, status)
 				}
 			}
 			return sweep.Page[cas.Job]{Rows: answer.Jobs, Total: answer.Total, ShowSize: answer.ShowSize}, failure

@@ -81,6 +81,7 @@ func (a assumed) fetch(ctx context.Context, _ bool) (lease, error) {
 	params := map[string]string{"RoleArn": a.role.ARN, "RoleSessionName": a.session, "DurationSeconds": sessionSeconds}
 	if a.role.ExternalID != "" {
 		params["ExternalId"] = a.role.ExternalID
+		cred = cred.Hiding(a.role.ExternalID)
 	}
 	var got lease
 	_, err = client.Call(ctx, cred, "AssumeRole", params, func(body io.Reader) error {

@@ -18,7 +18,7 @@ type Answer struct {
 }
 
 func newAnswer(h http.Header, cred Credentials) Answer {
-	a := Answer{RequestID: cred.scrub(oneLine(h.Get("X-Acs-Request-Id"))), Arrived: time.Now()}
+	a := Answer{RequestID: cred.scrub(h.Get("X-Acs-Request-Id")), Arrived: time.Now()}
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		a.Date = date
 	}

@@ -58,6 +58,14 @@ func New(o Options) (*Client, error) {
 // pass unless reading the body failed underneath it. The Answer is known also when
 // the call failed, if there was one.
 func (c *Client) Call(ctx context.Context, cred Credentials, action string, params map[string]string, decode func(io.Reader) error) (Answer, error) {
+	answer, err := c.call(ctx, cred, action, params, decode)
+	if err != nil {
+		err = cred.hide(err)
+	}
+	return answer, err
+}
+
+func (c *Client) call(ctx context.Context, cred Credentials, action string, params map[string]string, decode func(io.Reader) error) (Answer, error) {
 	within, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	req, err := c.request(within, cred, action, params)
@@ -66,18 +74,18 @@ func (c *Client) Call(ctx context.Context, cred Credentials, action string, para
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, c.broken(ctx, err, cred)
+		return Answer{}, c.broken(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return newAnswer(resp.Header, cred), c.read(ctx, resp, cred, decode)
+	return newAnswer(resp.Header, cred), c.read(ctx, resp, decode)
 }
 
 // read reads an answer.
-func (c *Client) read(ctx context.Context, resp *http.Response, cred Credentials, decode func(io.Reader) error) error {
+func (c *Client) read(ctx context.Context, resp *http.Response, decode func(io.Reader) error) error {
 	if resp.StatusCode/100 != 2 {
-		refusal, readErr := refused(resp, cred)
+		refusal, readErr := refused(resp)
 		if readErr != nil && refusal.Code == "" {
-			return c.broken(ctx, readErr, cred)
+			return c.broken(ctx, readErr)
 		}
 		return refusal
 	}
@@ -89,10 +97,9 @@ func (c *Client) read(ctx context.Context, resp *http.Response, cred Credentials
 	case body.over:
 		return newError(reason.Decode, "the answer is longer than %d MiB", maxBody>>20)
 	case body.err != nil:
-		return c.broken(ctx, body.err, cred)
+		return c.broken(ctx, body.err)
 	}
 	if refusal, ok := errors.AsType[*Error](err); ok {
-		refusal.hide(cred)
 		refusal.hinted(resp.Header)
 	} else if page := WebPage(body.begin); page != nil {
 		return page
@@ -146,7 +153,7 @@ func (s signer) GetCredentials() (*credentials.Credentials, error) {
 func (signer) GetProviderName() string { return "aliyun_cas_exporter" }
 
 // broken explains a call that brought no whole answer.
-func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error {
+func (c *Client) broken(ctx context.Context, err error) *Error {
 	var timeout net.Error
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -158,7 +165,5 @@ func (c *Client) broken(ctx context.Context, err error, cred Credentials) *Error
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return newError(reason.Timeout, "no connection in time")
 	}
-	e := newError(reason.Network, "%s", Unanswered(err))
-	e.hide(cred)
-	return e
+	return newError(reason.Network, "%s", Unanswered(err))
 }

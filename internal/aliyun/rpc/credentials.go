@@ -1,14 +1,16 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
-	"html"
 	"io"
 	"log/slog"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+
+	"aliyun_cas_exporter/internal/reason"
 )
 
 const mask = "[hidden]"
@@ -22,12 +24,15 @@ type Credentials struct {
 	key func() key
 }
 
-type key struct{ id, secret, token string }
+type key struct {
+	id, secret, token string
+	others            []string // secrets that a call sends beside
+}
 
 // NewCredentials returns the credentials of an access key; token is empty for
 // a key that does not expire.
 func NewCredentials(id, secret, token string) Credentials {
-	return Credentials{func() key { return key{id, secret, token} }}
+	return Credentials{func() key { return key{id: id, secret: secret, token: token} }}
 }
 
 // Empty reports whether the key id or its secret is missing.
@@ -53,13 +58,33 @@ func (Credentials) MarshalText() ([]byte, error) { return []byte(mask), nil }
 // LogValue returns the mask.
 func (Credentials) LogValue() slog.Value { return slog.StringValue(mask) }
 
-// scrub removes the credentials, and signatures made with them, from a text that
-// came from outside. A server that refuses a signature echoes them: as they are,
-// escaped, or cut off. A word that unescapes to a part of one goes as a whole.
+// Hiding returns the credentials, which hide another secret too that a call sends.
+func (c Credentials) Hiding(secret string) Credentials {
+	k := c.open()
+	k.others = append(slices.Clone(k.others), secret)
+	return Credentials{func() key { return k }}
+}
+
+// hide removes the credentials from an error. Every error of a call comes through here.
+func (c Credentials) hide(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Code, e.RequestID, e.text = c.scrub(e.Code), c.scrub(e.RequestID), c.scrub(e.text)
+		return err
+	}
+	if text := c.scrub(err.Error()); text != err.Error() {
+		return newError(reason.Of(err), "%s", text)
+	}
+	return err
+}
+
+// scrub makes one line of a text that came from outside, and removes the credentials
+// from it, and signatures made with them. A server that refuses a signature echoes them:
+// as they are or URL-escaped, whole or cut off. A word with a part of one goes as a whole.
 func (c Credentials) scrub(s string) string {
+	s = oneLine(s)
 	k := c.open()
 	parts := []string{"Signature="}
-	for _, secret := range []string{k.secret, k.token, k.id} {
+	for _, secret := range append([]string{k.secret, k.token, k.id}, k.others...) {
 		if secret == "" {
 			continue
 		}
@@ -70,28 +95,20 @@ func (c Credentials) scrub(s string) string {
 			parts = append(parts, secret[i+1:i+1+part])
 		}
 	}
+	holds := func(word string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(word, part) })
+	}
+	// One stray % must not save the rest of the word from being unescaped.
+	escape := regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 	words := strings.Fields(s)
 	for i, word := range words {
-		if spells(word, parts) {
+		plain := escape.ReplaceAllStringFunc(word, func(code string) string {
+			text, _ := url.PathUnescape(code)
+			return text
+		})
+		if holds(word) || holds(plain) {
 			words[i] = mask
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-// spells reports whether a word, unescaped a few times, contains one of the texts.
-func spells(word string, texts []string) bool {
-	// One stray % must not save the rest of the word from being unescaped.
-	escape := regexp.MustCompile(`%[0-9a-fA-F]{2}`)
-	for range 4 {
-		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(word, text) }) {
-			return true
-		}
-		word = escape.ReplaceAllStringFunc(word, func(code string) string {
-			plain, _ := url.PathUnescape(code)
-			return plain
-		})
-		word = html.UnescapeString(word)
-	}
-	return false
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +18,9 @@ import (
 
 // longToken is as long as those of STS: longer than what an error takes over.
 var longToken = "CAIS" + strings.Repeat("CANARY/t0ken+", 90) + "=="
+
+// canaryOther is a secret that a call sends beside its credentials.
+const canaryOther = "CANARY-external/id+="
 
 // TestUnexportedFieldsHideCredentials formats structs whose fields fmt may not
 // call methods of.
@@ -41,14 +43,13 @@ func TestUnexportedFieldsHideCredentials(t *testing.T) {
 // error takes a text from, in every spelling.
 func TestEchoesAreHidden(t *testing.T) {
 	spellings := map[string]func(string) string{
-		"as it is":      func(s string) string { return s },
-		"escaped":       url.QueryEscape,
-		"escaped twice": func(s string) string { return url.QueryEscape(url.QueryEscape(s)) },
-		"in a path":     url.PathEscape,
-		"in lower case": lowerEscapes,
-		"in HTML":       html.EscapeString,
-		"in HTML, by hex": func(s string) string {
-			return strings.NewReplacer("+", "&#x2B;", "/", "&#x2f;", "=", "&#61;").Replace(s)
+		"as it is":         func(s string) string { return s },
+		"escaped":          url.QueryEscape,
+		"in a path":        url.PathEscape,
+		"in lower case":    lowerEscapes,
+		"invisibly parted": func(s string) string { return strings.Join(strings.Split(s, ""), "\u200b") },
+		"parted and escaped": func(s string) string {
+			return strings.ReplaceAll(url.QueryEscape(s), "%", "\u2066%\u00ad")
 		},
 		"after a stray %": func(s string) string { return "100%" + url.QueryEscape(s) },
 		"in JSON":         func(s string) string { return `{"key":"` + s + `"}` },
@@ -57,7 +58,7 @@ func TestEchoesAreHidden(t *testing.T) {
 		"behind Chinese":  func(s string) string { return "密钥" + s + "不存在" },
 		"between lines":   func(s string) string { return "a\n" + s + "\r\nb" },
 	}
-	secrets := map[string]string{"id": canaryID, "secret": canarySecret, "token": longToken}
+	secrets := map[string]string{"id": canaryID, "secret": canarySecret, "token": longToken, "another": canaryOther}
 	places := map[string]func(w http.ResponseWriter, text string){
 		"message": func(w http.ResponseWriter, text string) { answer(w, 400, "Invalid", text, "R") },
 		"code":    func(w http.ResponseWriter, text string) { answer(w, 403, text, "m", "R") },
@@ -67,6 +68,7 @@ func TestEchoesAreHidden(t *testing.T) {
 			w.Header().Set("Location", "http://elsewhere.example/?x="+url.QueryEscape(text))
 			w.WriteHeader(302)
 		},
+		"decoder's error":         func(w http.ResponseWriter, text string) { fmt.Fprintf(w, "undocumented: %s", text) },
 		"refusal with status 200": func(w http.ResponseWriter, text string) { answer(w, 200, "Throttling", text, text) },
 	}
 	var text string
@@ -102,7 +104,11 @@ func answer(w http.ResponseWriter, status int, code, message, requestID string) 
 // refusalOf200 decodes as package cas does.
 func refusalOf200(body io.Reader) error {
 	var a struct{ Code, Message, RequestID string }
-	if err := json.NewDecoder(body).Decode(&a); err != nil {
+	text, err := io.ReadAll(body)
+	if err == nil && json.Unmarshal(text, &a) != nil {
+		err = reason.Errorf(reason.Decode, "%s", text) // no decoder should
+	}
+	if err != nil {
 		return err
 	}
 	return rpc.Refused(200, a.Code, a.Message, a.RequestID)
@@ -239,7 +245,7 @@ func callBy(t *testing.T, endpoint string, proxy func(*http.Request) (*url.URL, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, longToken), "ListWorkerResource", nil, decode)
+	_, err = client.Call(t.Context(), rpc.NewCredentials(canaryID, canarySecret, longToken).Hiding(canaryOther), "ListWorkerResource", nil, decode)
 	if err != nil && reason.Of(err) == "" {
 		t.Errorf("%v has no reason", err)
 	}

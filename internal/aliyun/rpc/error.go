@@ -54,29 +54,27 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// hide removes credentials from what came from outside.
-func (e *Error) hide(cred Credentials) {
-	for _, text := range []*string{&e.Code, &e.RequestID, &e.text} {
-		*text = cred.scrub(*text)
-	}
-}
-
 // newError returns an Error with a text of our own.
 func newError(r reason.Reason, format string, args ...any) *Error {
 	return &Error{reason: r, text: oneLine(fmt.Sprintf(format, args...))}
 }
 
 // oneLine makes a foreign text fit for a log line: valid UTF-8, no control
-// characters, no query strings (they can be signed), bounded.
+// characters, nothing invisible (a page would leave it out, and join what it stood
+// between), no query strings (they can be signed), bounded.
 func oneLine(s string) string {
 	if len(s) > 4*maxText {
 		s = s[:4*maxText]
 	}
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		switch {
+		case unicode.IsControl(r):
 			return ' '
+		case unicode.Is(unicode.Cf, r):
+			return -1
+		default:
+			return r
 		}
-		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 	fields := strings.Fields(s)
 	for i, field := range fields {

@@ -47,7 +47,7 @@ type refusal struct {
 
 // refused turns an answer that is no success into an Error; readErr is what cut
 // its body short, if anything did.
-func refused(resp *http.Response, cred Credentials) (e *Error, readErr error) {
+func refused(resp *http.Response) (e *Error, readErr error) {
 	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	var r refusal
 	object := json.Unmarshal(body, &r) == nil
@@ -69,7 +69,6 @@ func refused(resp *http.Response, cred Credentials) (e *Error, readErr error) {
 	default:
 		e.text = "answered without an error message"
 	}
-	e.hide(cred)
 	e.hinted(resp.Header)
 	return e, readErr
 }
