@@ -5,6 +5,7 @@ import (
 
 	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/cas"
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // accountFamily is a family of gauges about an account. Every sample carries the
@@ -52,6 +53,13 @@ func accountFamilies() []accountFamily {
 		}},
 		{description{"poll_last_timestamp_seconds", "When the last round of polls ended, whatever its outcome; absent before the first one.", nil}, func(s *scrape, e *exposition) {
 			e.instant(s.round.Ended)
+		}},
+		{description{"poll_last_failures", "Polls of a job, and listings of jobs, that failed in the last round; absent before the first one ended.", []string{"reason"}}, func(s *scrape, e *exposition) {
+			for _, r := range reason.All() {
+				if !s.round.Ended.IsZero() {
+					e.emit(float64(s.round.Failures[r]), string(r))
+				}
+			}
 		}},
 		{description{"poll_interval_seconds", "Configured time between two ticks, each of which begins a round of polls.", nil}, func(s *scrape, e *exposition) {
 			e.emit(s.PollInterval.Seconds())

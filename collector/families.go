@@ -36,10 +36,24 @@ func families() []family {
 		{description{"deployment_workers_oldest_modified_timestamp_seconds", "Smallest GmtModified of the workers in this group (ListWorkerResource), as of the last complete sweep.", group}, schedule.Sweeps, oldestModified},
 		{description{"deployment_failed_worker_modified_timestamp_seconds", "GmtModified of a worker in error or rollback_error (ListWorkerResource), oldest first up to the limit, as of the last complete sweep.", failed}, schedule.Sweeps, failedWorkers},
 		{description{"deployment_failed_workers_omitted", "Failed workers without a series of their own: beyond the limit, or without a readable GmtModified, as of the last complete sweep.", nil}, schedule.Sweeps, func(v *schedule.View, e *exposition) {
-			e.emit(float64(v.Snapshot.Omitted))
+			e.emit(float64(v.Snapshot.FailedOmitted))
+		}},
+		{description{"deployment_stuck_worker_modified_timestamp_seconds", "GmtModified of a worker in pending, scheduling, processing or rollback for longer than CAS_STUCK_AFTER whose job runs or has ended (ListWorkerResource), oldest first up to the limit, as of the last complete sweep.", failed}, schedule.Sweeps, stuckWorkers},
+		{description{"deployment_stuck_workers_omitted", "Stuck workers without a series of their own: beyond the limit, as of the last complete sweep.", nil}, schedule.Sweeps, func(v *schedule.View, e *exposition) {
+			if v.ShowsStuck() {
+				e.emit(float64(v.Snapshot.StuckOmitted))
+			}
+		}},
+		{description{"deployment_superseded_workers", "Failed workers of a job by Status, CloudProduct and RegionId whose target a worker of a later job (larger JobId) has in success (ListWorkerResource), as of the last complete sweeps.", group}, schedule.Sweeps, func(v *schedule.View, e *exposition) {
+			v.Superseded(func(g *sweep.Group, n int) { e.emit(float64(n), g.CloudProduct, g.RegionID, g.Status) })
 		}},
 		{description{"deployment_job_workers", "Distinct workers of a job (Id of ListWorkerResource), as of the last complete sweep.", nil}, schedule.Sweeps, jobWorkers},
 		{description{"deployment_job_reported_workers", "WorkerCount of DescribeDeploymentJobStatus: the job's workers as the API itself counts them.", nil}, schedule.Counts, reportedWorkers},
+		{description{"deployment_job_matched_workers", "MatchWorkerCount of DescribeDeploymentJobStatus: workers whose resource the certificate fits, as the API itself counts them.", nil}, schedule.Counts, func(v *schedule.View, e *exposition) {
+			if v.Counts.Value.Matched >= 0 {
+				e.emit(float64(v.Counts.Value.Matched))
+			}
+		}},
 		{description{"deployment_job_info", "Name, JobType and CertType of a deployment job; the value is 1.", []string{"job_name", "job_type", "cert_type"}}, schedule.Records, func(v *schedule.View, e *exposition) {
 			e.emit(1, v.Record.Value.Name, v.Record.Value.JobType, v.Record.Value.CertType)
 		}},
@@ -84,9 +98,17 @@ func oldestModified(v *schedule.View, e *exposition) {
 	}
 }
 
-func failedWorkers(v *schedule.View, e *exposition) {
-	for i := range v.Snapshot.Failed {
-		w := &v.Snapshot.Failed[i]
+func failedWorkers(v *schedule.View, e *exposition) { named(v.Snapshot.Failed, e) }
+
+func stuckWorkers(v *schedule.View, e *exposition) {
+	if v.ShowsStuck() {
+		named(v.Snapshot.Stuck, e)
+	}
+}
+
+func named(workers []sweep.Worker, e *exposition) {
+	for i := range workers {
+		w := &workers[i]
 		e.instant(w.Modified, w.WorkerID, w.CloudProduct, w.RegionID, w.Status, w.InstanceID, w.ListenerID, w.Port, w.ResourceDomain, w.CertName)
 	}
 }

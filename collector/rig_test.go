@@ -76,7 +76,7 @@ func newAccount(t tb, registry *prometheus.Registry, log io.Writer, sim *simulat
 		},
 		account: schedule.Options{
 			PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
-			PageSize: 50, MaxJobs: 100_000, MaxWorkers: 200_000, MaxGroups: 2000, MaxFailed: 100, TotalShards: 1,
+			PageSize: 50, MaxJobs: 100_000, MaxWorkers: 200_000, MaxGroups: 2000, MaxNamed: 100, ZeroFill: true, StuckAfter: 15 * time.Minute, TotalShards: 1,
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}

@@ -180,7 +180,7 @@ func TestFailedWorkersAreTheOldest(t *testing.T) {
 		sim.PutJob(simulator.Job{ID: 8888, Status: "error"}, workers)
 		for limit, want := range map[int]string{0: "50", 10: "40", 100: "1"} {
 			r := newRig(t, sim, func(s *settings) {
-				s.account.JobIDs, s.account.MaxFailed = []int64{8888}, limit
+				s.account.JobIDs, s.account.MaxNamed = []int64{8888}, limit
 			})
 			r.Poll(t.Context())
 			if got := r.value(t, "deployment_failed_workers_omitted"); got != want {

@@ -46,6 +46,8 @@ type Settings struct {
 	MaxGroupsPerJob     int        `split_words:"true" default:"2000" desc:"maximum number of (product, region, status) groups of a job; larger jobs fail with reason limit"`
 	MaxJobs             int        `split_words:"true" default:"100000" desc:"maximum number of jobs of a listing; a longer one fails with reason limit"`
 	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"failed workers of a job with a series of their own; 0: none"`
+	StuckAfter          Duration   `split_words:"true" default:"15m" desc:"name a worker that has not moved for this long"`
+	ZeroFill            bool       `split_words:"true" default:"true" desc:"export documented statuses without workers as 0"`
 	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first of them that is configured"`
 	AccessKeyIdFile     File       `split_words:"true" desc:"file with the access key id; read again when it changes"`
 	AccessKeySecretFile File       `split_words:"true" desc:"file with the access key secret; read again when it changes"`

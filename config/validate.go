@@ -172,6 +172,9 @@ func (l *loader) between(name string, n, least, most int) {
 }
 
 func (l *loader) times() {
+	if !l.failed("CAS_STUCK_AFTER") && l.StuckAfter <= 0 {
+		l.fault("CAS_STUCK_AFTER", "%v is not above 0", l.StuckAfter)
+	}
 	if l.DiscoveryMaxAge < 0 {
 		l.fault("CAS_DISCOVERY_MAX_AGE", "%v is negative; 0 means no limit", l.DiscoveryMaxAge)
 	}

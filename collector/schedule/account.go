@@ -34,12 +34,12 @@ type Account struct {
 // New returns an Account. Its configured jobs are visible at once, as not up.
 func New(o Options) *Account {
 	a := &Account{queue: newQueue(o.PollInterval, o.ResyncInterval), polling: map[*job]bool{}}
-	a.Options = &o
+	a.Options, a.targets = &o, newTargets()
 	a.lister.Options, a.cost.Options = &o, &o
 	var jobs []*job
 	for _, id := range o.JobIDs {
 		if o.owns(id) {
-			jobs = append(jobs, newJob(id, true))
+			jobs = append(jobs, newJob(id, true, a.targets))
 		}
 	}
 	a.publish(jobs)
@@ -174,7 +174,7 @@ func (a *Account) adopt(listed map[int64]*cas.Job, now time.Time) {
 	}
 	for id, record := range listed {
 		if !known[id] && a.owns(id) && a.Discovery.covers(record, now) {
-			jobs = append(jobs, newJob(id, false))
+			jobs = append(jobs, newJob(id, false, a.targets))
 		}
 	}
 	a.watch(jobs)
@@ -194,6 +194,7 @@ func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.
 		}
 	}
 	a.queue.fill(waiting)
+	a.targets.refresh(jobs, a.polling, a.tick, a.MaxStaleness)
 	a.expect(jobs)
 	a.current.update(a.tick, waiting, a.polling, !at.IsZero())
 	if a.current.done() {
@@ -216,7 +217,8 @@ func (a *Account) expect(jobs []*job) {
 // work polls jobs until none waits.
 func (a *Account) work(ctx context.Context) {
 	for j, tick := a.next(ctx); j != nil; j, tick = a.next(ctx) {
-		a.finish(j, a.poll(ctx, j, tick))
+		again, err := a.poll(ctx, j, tick)
+		a.finish(j, again, err)
 	}
 }
 
@@ -237,11 +239,15 @@ func (a *Account) next(ctx context.Context) (*job, time.Time) {
 	return j, a.tick
 }
 
-// finish ends the poll of a job, and the round with its last one.
-func (a *Account) finish(j *job, err error) {
+// finish ends the poll of a job, or a step of it, and the round with its last one.
+func (a *Account) finish(j *job, again bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.polling, j)
+	if again {
+		a.queue.add(j)
+		return
+	}
 	delete(a.current.open, j)
 	a.current.failed(err)
 	if a.current.done() {

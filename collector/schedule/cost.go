@@ -19,7 +19,7 @@ func (c *cost) expect(jobs []*job, listingPages int) map[string]float64 {
 	// A resync is due after nine tenths of its interval in the mean.
 	perInterval := min(1, float64(c.PollInterval)/(0.9*float64(c.ResyncInterval)))
 	var described, pages, counted float64
-	o := c.sweep()
+	o := c.sweep(time.Time{})
 	for _, j := range jobs {
 		v := j.view.Load()
 		if c.Discovery == nil && j.configured {

@@ -28,9 +28,9 @@ type missed struct {
 	of revision // of the job's record
 }
 
-func newJob(id int64, configured bool) *job {
+func newJob(id int64, configured bool, t *targets) *job {
 	j := &job{id: id, configured: configured, added: time.Now()}
-	j.view.Store(newView(id, configured))
+	j.view.Store(newView(id, configured, t))
 	return j
 }
 
@@ -48,13 +48,17 @@ const granularity = 2 * time.Second
 
 // sweptAt remembers a complete sweep that began at start, with the record that was
 // known then.
-func (j *job) sweptAt(start time.Time, v *View, resync time.Duration) {
+func (j *job) sweptAt(start time.Time, v *View, o *Options) {
 	j.swept = revision{}
 	// A change in the same instant as the one recorded would not show.
 	if v.Record.Known() && start.Sub(v.Record.Value.Modified) >= granularity {
 		j.swept = revisionOf(v.Record.Value)
 	}
-	j.resync = start.Add(resync*4/5 + rand.N(resync/5))
+	j.resync = start.Add(o.ResyncInterval*4/5 + rand.N(o.ResyncInterval/5))
+	// A worker that becomes stuck while its job is at rest is not to wait for that.
+	if next := v.Snapshot.NextStuck; !next.IsZero() && next.Add(o.StuckAfter).Before(j.resync) {
+		j.resync = next.Add(o.StuckAfter + time.Second)
+	}
 }
 
 // confirm dates the workers by the record, if that says that nothing happened since

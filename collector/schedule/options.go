@@ -66,7 +66,9 @@ type Options struct {
 	MaxJobs        int           // of a listing; more fail as reason.Limit
 	MaxWorkers     int           // of one job; more fail as reason.Limit
 	MaxGroups      int           // (product, region, status) of one job; more fail as reason.Limit
-	MaxFailed      int           // failed workers of a job with a series each
+	MaxNamed       int           // failed workers of a job, and stuck ones, with a series each
+	ZeroFill       bool          // groups without workers are shown as 0
+	StuckAfter     time.Duration // after which a worker that should move and does not is stuck
 }
 
 // Discovery narrows the listing of an account's jobs. The zero value takes all.
@@ -98,12 +100,13 @@ func (o *Options) timeout(pages int) time.Duration {
 	return max(o.MaxStaleness/2, time.Duration(min(seconds, (24*time.Hour).Seconds())*float64(time.Second)))
 }
 
-func (o *Options) sweep() sweep.Options {
+func (o *Options) sweep(now time.Time) sweep.Options {
 	return sweep.Options{
 		Statuses: inOrder(o.Statuses, cas.WorkerStatuses()), // a worker that moves on meanwhile is met
 		Products: o.Products,
 		PageSize: o.PageSize, Concurrency: o.Concurrency, Timeout: o.timeout,
-		MaxWorkers: o.MaxWorkers, MaxGroups: o.MaxGroups, MaxFailed: o.MaxFailed,
+		MaxWorkers: o.MaxWorkers, MaxGroups: o.MaxGroups,
+		ZeroFill: o.ZeroFill, MaxNamed: o.MaxNamed, StuckBefore: now.Add(-o.StuckAfter),
 	}
 }
 

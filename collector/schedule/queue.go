@@ -10,7 +10,7 @@ import (
 type line int
 
 const (
-	moving line = iota // it fails, moves, or is not known: due at every tick
+	moving line = iota // it fails, moves, has failed workers, or is not known: due at every tick
 	due                // at rest: its resync is due, its data would go stale, or details are missing
 	unread             // at rest, never read
 	lines
@@ -23,6 +23,8 @@ func lineOf(v *View) line {
 	case v.Snapshot != nil && v.Snapshot.HasFailed(), v.Polled && !v.Up:
 		return moving
 	case !v.Record.Known(), !record.Finished(), record.Status == "error", record.RolledBack:
+		return moving
+	case v.Snapshot == nil && (v.Counts.Value.Failed > 0 || v.Counts.Value.RollbackFailed > 0): // by the API's own counts
 		return moving
 	case v.Snapshot == nil:
 		return unread
@@ -58,6 +60,12 @@ func (q *queue) fill(jobs []*job) {
 			return cmp.Or(a.waitingSince().Compare(b.waitingSince()), cmp.Compare(b.id, a.id)) // renewals have the larger ids
 		})
 	}
+}
+
+// add puts a job that was just polled behind the others of its line.
+func (q *queue) add(j *job) {
+	l := lineOf(j.view.Load())
+	q.waiting[l] = append(q.waiting[l], j)
 }
 
 // next takes the next job out of the queue; nil if none waits.

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,6 +26,35 @@ type View struct {
 	Record       Dated[*cas.Job]
 	Counts       Dated[cas.JobCounts]
 	Certificates Dated[[]Certificate]
+
+	targets *targets // of the account
+}
+
+// Superseded calls f for each group of failed workers, with how many of them are
+// superseded: a worker of a later job has their target in success. It calls nothing where
+// the settings do not let workers in success be read.
+func (v *View) Superseded(f func(g *sweep.Group, workers int)) {
+	rest := v.Snapshot.Targets
+	if !v.Snapshot.TellsTargets {
+		return
+	}
+	for i := range v.Snapshot.Groups {
+		g := &v.Snapshot.Groups[i]
+		n := 0
+		for n < len(rest) && rest[n].Group == i {
+			n++
+		}
+		if g.Status == cas.StatusError || g.Status == cas.StatusRollbackError {
+			f(g, v.targets.superseded(v.ID, rest[:n]))
+		}
+		rest = rest[n:]
+	}
+}
+
+// ShowsStuck reports whether the job runs or has ended, so that its workers should move:
+// those of a job that waits for its start need not.
+func (v *View) ShowsStuck() bool {
+	return v.Record.Known() && slices.Contains([]string{"scheduling", "processing", "success", "error"}, v.Record.Value.Status)
 }
 
 // Certificate is a certificate that a job deploys, as its series shows it.
@@ -34,8 +64,8 @@ type Certificate struct {
 	NotAfter         time.Time // UTC; zero if unreadable
 }
 
-func newView(id int64, configured bool) *View {
-	return &View{ID: id, Label: strconv.FormatInt(id, 10), Configured: configured}
+func newView(id int64, configured bool, t *targets) *View {
+	return &View{ID: id, Label: strconv.FormatInt(id, 10), Configured: configured, targets: t}
 }
 
 // Dated is a fact with the time of its last confirmation; zero: not known.

@@ -1,6 +1,9 @@
 package sweep
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Options say how a job is read. Every field but the filters is required.
 type Options struct {
@@ -11,7 +14,14 @@ type Options struct {
 	Timeout     func(pages int) time.Duration // of a read of so many pages
 	MaxWorkers  int                           // of a job; more fail as reason.Limit
 	MaxGroups   int                           // (product, region, status) of a job; more fail as reason.Limit
-	MaxFailed   int                           // failed workers of a job in Snapshot.Failed; 0: none
+	MaxNamed    int                           // failed workers of a job in Snapshot.Failed, and stuck ones in Snapshot.Stuck; 0: none
+	ZeroFill    bool                          // Snapshot.AllGroups has groups without workers
+	StuckBefore time.Time                     // workers that move are stuck if they last changed before this
+}
+
+// reads reports whether workers in this status are among those that are read.
+func (o *Options) reads(status string) bool {
+	return len(o.Statuses) == 0 || slices.Contains(o.Statuses, status)
 }
 
 // Reads returns of how many listings a sweep consists: the API takes one status and

@@ -3,6 +3,8 @@ package sweep
 import (
 	"slices"
 	"time"
+
+	"aliyun_cas_exporter/internal/cas"
 )
 
 // Group counts the workers of one status in one product and region.
@@ -13,8 +15,8 @@ type Group struct {
 	Oldest  time.Time // smallest modification time, zero if none is readable
 }
 
-// Failed is a worker in error or rollback_error, as its series shows it.
-type Failed struct {
+// Worker is a worker that somebody may have to look for, as its series shows it.
+type Worker struct {
 	WorkerID, CloudProduct, RegionID, Status               string
 	InstanceID, ListenerID, Port, ResourceDomain, CertName string
 
@@ -28,11 +30,20 @@ type Snapshot struct {
 	Pages    int       // that it took
 	Workers  int       // distinct workers
 	Groups   []Group   // with workers; by product, region, status
-	Failed   []Failed  // the oldest failed workers, oldest first
-	Omitted  int       // failed workers that are not in Failed
 	Filtered bool      // only some workers were read, so that Workers is not the job's number
 
-	statuses []string // that every product and region shows
+	Failed        []Worker  // the oldest workers in error or rollback_error, oldest first
+	FailedOmitted int       // those that are not in Failed: too many, or without a readable time
+	Stuck         []Worker  // the oldest workers that move and did not change since Options.StuckBefore, oldest first
+	StuckOmitted  int       // those that are not in Stuck: too many
+	NextStuck     time.Time // smallest modification time of the others that move, zero if there is none
+
+	// What supersedes a failure: a later job that succeeded at the same target.
+	TellsTargets bool              // workers in success were read, so that the following is whole
+	Succeeded    []cas.ResourceKey // of the workers in success, sorted, each once
+	Targets      []Target          // of the failed workers, by group
+
+	statuses []string // that every product and region shows, if zeros are filled in
 }
 
 // AllGroups calls f for every group, and for those without workers that complete the
@@ -57,5 +68,11 @@ func (s *Snapshot) AllGroups(f func(*Group)) {
 	}
 }
 
+// Target is what a failed worker deployed to.
+type Target struct {
+	Group    int // in Snapshot.Groups
+	Resource cas.ResourceKey
+}
+
 // HasFailed reports whether a worker failed.
-func (s *Snapshot) HasFailed() bool { return len(s.Failed) > 0 || s.Omitted > 0 }
+func (s *Snapshot) HasFailed() bool { return len(s.Failed) > 0 || s.FailedOmitted > 0 }

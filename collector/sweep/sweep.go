@@ -40,7 +40,11 @@ func Job(ctx context.Context, api API, jobID int64, o Options) (*Snapshot, error
 		return nil, fmt.Errorf("list workers of job %d: %w", jobID, err)
 	}
 	s.Swept, s.Filtered = time.Now(), len(o.Statuses)+len(o.Products) > 0
-	if s.statuses = o.Statuses; len(s.statuses) == 0 {
+	switch {
+	case !o.ZeroFill:
+	case len(o.Statuses) > 0:
+		s.statuses = o.Statuses
+	default:
 		s.statuses = cas.WorkerStatuses()
 	}
 	return s, nil

@@ -104,7 +104,7 @@ func options(s *config.Settings) schedule.Options {
 		Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts, Shard: *s.Shard, TotalShards: s.TotalShards,
 		PollInterval: time.Duration(*s.PollInterval), ResyncInterval: time.Duration(*s.ResyncInterval),
 		MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: rate(s), PageSize: s.PageSize, Concurrency: s.Concurrency,
-		MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob, MaxFailed: s.FailedWorkerLimit,
+		MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob, MaxNamed: s.FailedWorkerLimit, StuckAfter: time.Duration(s.StuckAfter), ZeroFill: s.ZeroFill,
 	}
 }
 

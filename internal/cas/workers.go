@@ -11,8 +11,9 @@ import (
 // Unknown is the status of a worker or job that reports none.
 const Unknown = "unknown"
 
-// The statuses of workers that failed.
+// The statuses of workers that ended their deployment, or its rollback, with an outcome.
 const (
+	StatusSuccess       = "success"
 	StatusError         = "error"
 	StatusRollbackError = "rollback_error"
 )
@@ -21,7 +22,7 @@ const (
 // its life.
 func WorkerStatuses() []string {
 	return []string{
-		"editing", "pending", "scheduling", "processing", "success", StatusError,
+		"editing", "pending", "scheduling", "processing", StatusSuccess, StatusError,
 		"rollback", "rollback_success", StatusRollbackError,
 	}
 }

@@ -57,7 +57,7 @@ func newExporter(tb testing.TB, places int) (*fixture, *schedule.Account, *simul
 	account := schedule.New(schedule.Options{
 		API: client, Observer: metrics, Logger: slog.New(slog.DiscardHandler), JobIDs: []int64{8888}, TotalShards: 1,
 		PollInterval: time.Minute, ResyncInterval: time.Hour, MaxStaleness: 10 * time.Minute,
-		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: places, MaxJobs: 100, MaxGroups: 10 * places, MaxFailed: 100,
+		RateLimit: 1000, PageSize: 50, Concurrency: 4, MaxWorkers: places, MaxJobs: 100, MaxGroups: 10 * places, MaxNamed: 100, ZeroFill: true, StuckAfter: time.Hour,
 	})
 	accounts := schedule.Accounts{account}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

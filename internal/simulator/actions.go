@@ -207,7 +207,7 @@ func (w Worker) row(jobID int64) map[string]any {
 	row := map[string]any{
 		"Id": w.ID, "JobId": jobID, "UserId": userID, "Status": w.Status, "CloudProduct": w.CloudProduct,
 		"RegionId": w.RegionID, "CloudRegion": w.CloudRegion, "InstanceId": w.InstanceID, "ListenerId": w.ListenerID,
-		"ResourceDomain": w.ResourceDomain, "CertName": w.CertName, "CertDomain": w.ResourceDomain, "ResourceId": w.ID + 1_000_000,
+		"ResourceDomain": w.ResourceDomain, "CertName": w.CertName, "CertDomain": w.ResourceDomain, "ResourceId": w.resource(),
 	}
 	if w.CertID != 0 {
 		row["CertId"] = w.CertID

@@ -2,7 +2,10 @@ package simulator
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -24,9 +27,10 @@ type Certificate struct {
 }
 
 // Worker is a worker task of a job. Empty texts and zero times are left out of
-// answers.
+// answers. ResourceID is the same for the same resource in every job; if it is 0, it is
+// made from what names the resource, and -1 leaves it out.
 type Worker struct {
-	ID                                                                  int64
+	ID, ResourceID                                                      int64
 	Status, CloudProduct, RegionID, CloudRegion, InstanceID, ListenerID string
 	ResourceDomain, CertName                                            string
 	Port                                                                int
@@ -42,4 +46,20 @@ type estate struct {
 
 func (e *estate) find(id int64) (int, bool) {
 	return slices.BinarySearchFunc(e.workers, id, func(w Worker, id int64) int { return cmp.Compare(w.ID, id) })
+}
+
+// resource returns the number under which the service knows the worker's resource.
+func (w *Worker) resource() int64 {
+	named := w.InstanceID + w.ListenerID + w.ResourceDomain
+	switch {
+	case w.ResourceID > 0:
+		return w.ResourceID
+	case w.ResourceID < 0:
+		return 0
+	case named == "":
+		return w.ID + 1_000_000
+	}
+	h := fnv.New32a()
+	_, _ = fmt.Fprintf(h, "%q", []string{w.CloudProduct, w.RegionID, w.CloudRegion, w.InstanceID, w.ListenerID, w.ResourceDomain, strconv.Itoa(w.Port)})
+	return int64(h.Sum32()) + 1
 }
