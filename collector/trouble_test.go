@@ -130,7 +130,7 @@ func TestSupersededAgainstAnOracle(t *testing.T) {
 					if !r.Poll(rt.Context()) {
 						rt.Fatalf("poll failed: %s", r.log)
 					}
-					if got, want := superseded(rt, r), oracle(sim); !slices.Equal(got, want) {
+					if got, want := superseded(rt, r), trulySuperseded(sim); !slices.Equal(got, want) {
 						rt.Fatalf("superseded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 					}
 				}
@@ -155,8 +155,8 @@ func superseded(t tb, r *rig) (all []string) {
 	return all
 }
 
-// oracle returns what should be exported.
-func oracle(sim *simulator.Simulator) (all []string) {
+// trulySuperseded returns what should be exported.
+func trulySuperseded(sim *simulator.Simulator) (all []string) {
 	for _, job := range sim.Jobs() {
 		counts := map[string]int{}
 		for _, w := range sim.Workers(job.ID) {

@@ -42,10 +42,10 @@ func (d *details) refresh(ctx context.Context, j *job, v *View) {
 	var countErr, certErr error
 	old := now.Sub(v.Counts.Read) > d.ResyncInterval*4/5
 	if v.Counts.of != of || old || !d.current(v.Counts.At, now) || olderThanSweep(v) {
-		countErr = d.count(ctx, v, of)
+		countErr = d.count(ctx, v)
 	}
 	if v.Certificates.of != of || !d.current(v.Certificates.At, now) {
-		certErr = d.certificates(ctx, v, of)
+		certErr = d.certificates(ctx, v)
 	}
 	if err := errors.Join(countErr, certErr); err != nil {
 		j.missed = missed{now, of}
@@ -63,23 +63,23 @@ func olderThanSweep(v *View) bool {
 		v.Counts.Value.Workers != int64(v.Snapshot.Workers) && v.Counts.At.Before(v.Snapshot.Swept)
 }
 
-func (d *details) count(ctx context.Context, v *View, of revision) error {
+func (d *details) count(ctx context.Context, v *View) error {
 	counts, err := d.API.CountJob(ctx, v.ID)
 	if err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
-	read := datedNow(counts, of)
+	read := datedNow(counts, revisionOf(v.Record.Value))
 	v.Counts = read
 	d.quota.Store(&read)
 	return nil
 }
 
-func (d *details) certificates(ctx context.Context, v *View, of revision) error {
+func (d *details) certificates(ctx context.Context, v *View) error {
 	certificates, err := d.API.ListCertificates(ctx, v.ID)
 	if err != nil {
 		return fmt.Errorf("list certificates: %w", err)
 	}
-	v.Certificates = datedNow(distinct(certificates), of)
+	v.Certificates = datedNow(distinct(certificates), revisionOf(v.Record.Value))
 	return nil
 }
 

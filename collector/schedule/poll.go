@@ -28,39 +28,47 @@ func (p *poller) poll(ctx context.Context, j *job, tick time.Time) (again bool, 
 		recordErr = p.bounded(ctx, func(ctx context.Context) error { return p.record(ctx, &v) })
 	}
 	j.confirm(&v)
-	if lineOf(&v) == unread && !v.Counts.Known() {
-		err := p.bounded(ctx, func(ctx context.Context) error { return p.count(ctx, &v, revisionOf(v.Record.Value)) })
-		if err == nil {
-			j.view.Store(&v)
-			return true, nil
-		}
+	if lineOf(&v) == unread && !v.Counts.Known() && p.bounded(ctx, func(ctx context.Context) error { return p.count(ctx, &v) }) == nil {
+		j.view.Store(&v)
+		return true, nil
 	}
 	gone := reason.Of(recordErr) == reason.NotFound
-	if start := time.Now(); gone || j.needsSweep(&v, start, p.MaxStaleness) {
-		snapshot, err := sweep.Job(ctx, p.API, j.id, p.sweep(start))
-		if errors.Is(err, context.Canceled) {
+	if gone || j.needsSweep(&v, time.Now(), p.MaxStaleness) {
+		var notFound error // what an empty list of workers means
+		if gone {
+			notFound = recordErr
+		}
+		if err := p.sweepJob(ctx, j, &v, notFound); err != nil {
 			return false, err
 		}
-		if err == nil && snapshot.Workers == 0 && gone {
-			err = recordErr // the empty list of a job that nobody knows says nothing
-		}
-		p.conclude(&v, snapshot, err)
-		if err == nil {
-			p.targets.put(j.id, snapshot)
-		}
-		j.view.Store(&v)
-		if err != nil {
-			return false, err
-		}
-		j.sweptAt(start, &v, p.Options)
 	}
-	w := v // what is published is not written again
 	_ = p.bounded(ctx, func(ctx context.Context) error {
-		p.refresh(ctx, j, &w)
+		p.refresh(ctx, j, &v)
 		return nil
 	})
-	j.view.Store(&w)
+	j.view.Store(&v)
 	return false, nil
+}
+
+// sweepJob reads the job's workers and publishes the outcome. The empty list of a job that
+// nobody knows says nothing: it fails as notFound, if that is not nil.
+func (p *poller) sweepJob(ctx context.Context, j *job, v *View, notFound error) error {
+	start := time.Now()
+	snapshot, err := sweep.Job(ctx, p.API, j.id, p.sweep(start))
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if err == nil && snapshot.Workers == 0 {
+		err = notFound
+	}
+	p.conclude(v, snapshot, err)
+	if err == nil {
+		p.targets.put(j.id, snapshot)
+		j.sweptAt(start, v, p.Options)
+	}
+	published := *v // and not written again
+	j.view.Store(&published)
+	return err
 }
 
 // bounded makes calls for details, which must not keep a poll from its end.
