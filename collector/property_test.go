@@ -154,7 +154,7 @@ func (e *randomEstate) watch(rt *rapid.T, s *settings) {
 		a.Discovery, a.JobIDs = nil, []int64{8888, 9999}
 	}
 	a.PageSize = rapid.IntRange(1, 20).Draw(rt, "page size")
-	a.MaxFailed = rapid.SampledFrom([]int{100, 3, 0}).Draw(rt, "failed worker limit")
+	a.MaxNamed = rapid.SampledFrom([]int{100, 3, 0}).Draw(rt, "failed worker limit")
 	a.ResyncInterval = rapid.SampledFrom([]time.Duration{time.Hour, 10 * time.Minute}).Draw(rt, "resync")
 	if rapid.Bool().Draw(rt, "filtered") {
 		a.Statuses = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"pending", "processing", "success", "error", "rollback_error"}), 0, 3, rapid.ID).Draw(rt, "statuses")
@@ -276,7 +276,7 @@ func (e *randomEstate) swept(rt *rapid.T, id string) {
 	for _, r := range e.jobs[id].reads {
 		last[r.filter], ended = r, r.ended
 	}
-	t := &truth{known{e.options.Statuses, e.options.Products, e.options.MaxFailed, map[string][]row{}, 0}, ended}
+	t := &truth{known{e.options.Statuses, e.options.Products, e.options.MaxNamed, map[string][]row{}, 0}, ended}
 	for _, f := range e.filtered {
 		r := last[f]
 		if r == nil || !r.whole() {
