@@ -8,10 +8,13 @@ import (
 )
 
 // checkLabels checks by Prometheus' own parser that the labels by which queries
-// aggregate and join are labels of the series there.
+// aggregate and join are labels of the series there: of ours, those that are shipped.
 func checkLabels(t *testing.T, p prometheus, d *dashboard) {
 	t.Helper()
 	c := checker{t: t, p: p, known: map[string][]string{}}
+	for name, labels := range shipped(t) {
+		c.known[name] = append(labels, "cluster", "namespace", "job", "instance")
+	}
 	for name, labels := range awaited(t) {
 		c.known[name] = append(labels, "cluster", "namespace", "job", "instance")
 	}

@@ -113,8 +113,8 @@ func (d *dashboard) queries() []query {
 
 // TestQueriesReturnData runs every query of the dashboards, as Grafana would,
 // against a Prometheus that scrapes the exporter in demo mode, one more as a named
-// account with native histograms, one whose API cannot be reached, and one whose key
-// is refused.
+// account with native histograms, one whose API cannot be reached, one whose key is
+// refused, and one with a worker that is stuck.
 func TestQueriesReturnData(t *testing.T) {
 	exporter := buildExporter(t)
 	demo := map[string]string{"CAS_REQUESTS_PER_SECOND": "100"}
@@ -122,15 +122,25 @@ func TestQueriesReturnData(t *testing.T) {
 		"CAS_ENDPOINT": "http://127.0.0.1:1", "CAS_JOB_IDS": "8888",
 		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret",
 	}
-	api := httptest.NewServer(simulator.New(simulator.Options{}))
+	at := time.Now().Add(-time.Hour)
+	estate := simulator.New(simulator.Options{})
+	estate.PutJob(simulator.Job{ID: 8888, Name: "renewal", Status: "success", JobType: "user", Created: at, Modified: at, Start: at, End: at},
+		[]simulator.Worker{{
+			ID: 1, Status: "processing", CloudProduct: "SLB", RegionID: "cn-hangzhou", InstanceID: "lb-1", ListenerID: "lsn-1@443", Port: 443,
+			ResourceDomain: "www.example.com", CertName: "www", Created: at, Modified: at,
+		}})
+	api := httptest.NewServer(estate)
 	defer api.Close()
+	stuck := map[string]string{
+		"CAS_ENDPOINT": api.URL, "ALIBABA_CLOUD_ACCESS_KEY_ID": simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": simulator.DemoAccessKeySecret,
+	}
 	refused := map[string]string{
 		"CAS_ENDPOINT": api.URL, "ALIBABA_CLOUD_ACCESS_KEY_ID": "unknown", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret",
 	}
 	const place = "cluster: eu, namespace: certs"
 	p := startPrometheus(t,
 		scrape{job: "cas", labels: place, targets: []string{startExporter(t, exporter, demo, "--demo"), startExporter(t, exporter, dead)}},
-		scrape{job: "named", labels: place, targets: []string{startExporter(t, exporter, demo, "--demo"), startExporter(t, exporter, refused)}, more: `    scrape_native_histograms: true
+		scrape{job: "named", labels: place, targets: []string{startExporter(t, exporter, demo, "--demo"), startExporter(t, exporter, refused), startExporter(t, exporter, stuck)}, more: `    scrape_native_histograms: true
     always_scrape_classic_histograms: true
     metric_relabel_configs:
       - {source_labels: [__name__], regex: aliyun_cas_(deployment|discovery|poll|api)_.*, target_label: account, replacement: prod}
