@@ -3,27 +3,16 @@ package chart_test
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
-	"aliyun_cas_exporter/config"
 	"aliyun_cas_exporter/internal/docsync"
 )
 
-// ours are the settings that the chart derives from other values.
-var ours = []string{
-	"CAS_CREDENTIALS", "CAS_ACCESS_KEY_ID_FILE", "CAS_ACCESS_KEY_SECRET_FILE", "CAS_SECURITY_TOKEN_FILE",
-	"CAS_ACCOUNTS", "CAS_SHARD", "CAS_TOTAL_SHARDS", "CAS_WEB_LISTEN_ADDRESS", "CAS_WEB_SYSTEMD_SOCKET", "CAS_WEB_TELEMETRY_PATH", "CAS_WEB_CONFIG_FILE",
-}
-
 // schema is what the tests read of values.schema.json.
 type schema struct {
-	Ref        string `json:"$ref"`
 	Properties map[string]schema
 }
 
@@ -34,41 +23,6 @@ func readSchema(t *testing.T) schema {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// TestSettings checks that the schema knows the exporter's settings, each by its
-// type, and no others. Secrets have no place in a ConfigMap.
-func TestSettings(t *testing.T) {
-	want := map[string]string{}
-	types := reflect.TypeFor[config.Settings]()
-	for i, v := range config.Table() {
-		kind := types.Field(i).Type
-		if kind.Kind() == reflect.Pointer {
-			kind = kind.Elem()
-		}
-		if kind != reflect.TypeFor[config.Secret]() && !slices.Contains(ours, v.Name) {
-			name := strings.TrimRight(kind.Name(), "0123456789")
-			want[v.Name] = "#/definitions/setting" + strings.ToUpper(name[:1]) + name[1:]
-		}
-	}
-	got := map[string]string{}
-	for name, property := range readSchema(t).Properties["settings"].Properties {
-		got[name] = property.Ref
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("settings (-exporter +schema):\n%s", diff)
-	}
-}
-
-// TestEverything checks that the set of values called everything leaves no setting
-// out.
-func TestEverything(t *testing.T) {
-	has := settings(t, render(t, "everything"))
-	for name := range readSchema(t).Properties["settings"].Properties {
-		if has[name] == "" {
-			t.Errorf("everything lacks %s", name)
-		}
-	}
 }
 
 // value is a value of the chart: one that has no values of its own.
