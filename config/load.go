@@ -90,6 +90,7 @@ func (l *loader) parse(args []string) map[string]string {
 	flags.SetOutput(io.Discard)
 	overrides := overriding(flags)
 	flags.BoolVar(&l.Demo, "demo", false, "")
+	flags.StringVar(&l.Previous, "once.previous", "", "")
 	modes := []Mode{Once, CheckConfig, CheckAPI, Healthcheck, Version}
 	chosen := make([]bool, len(modes))
 	for i, mode := range modes {

@@ -68,6 +68,7 @@ type Settings struct {
 
 	Mode     Mode     `ignored:"true"`
 	Demo     bool     `ignored:"true"`
+	Previous string   `ignored:"true"` // file with the output of the last --once; empty: none
 	Warnings []string `ignored:"true"` // harmless, and worth a look
 
 	Jobs          []JobRef       `ignored:"true"` // of JobIds

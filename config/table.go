@@ -43,6 +43,7 @@ Usage: aliyun_cas_exporter [flags]
 
   --demo                      watch an embedded simulator; needs no credentials
   --once                      poll once, print the aliyun_cas_* metrics, exit 1 if anything failed
+  --once.previous=FILE        with --once: keep what FILE, its last output, says of jobs that cannot be read now, until it is stale
   --check-config              validate the settings, print what is in force, exit
   --check-api                 call each action of the API that the settings need, print what is refused, exit 1 if anything is
   --healthcheck               exit 0 if the exporter on this host answers, else 1

@@ -75,7 +75,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	collector.RegisterProcess(registry, *settings.Shard, settings.TotalShards, settings.Demo)
 	registry.MustRegister(versioncollector.NewCollector(name))
 	if settings.Mode == config.Once {
-		return once(ctx, accounts, facts, registry, stdout)
+		return once(ctx, settings, accounts, facts, registry, stdout)
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	web, err := server.New(server.Options{

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,17 +12,25 @@ import (
 
 	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/collector/schedule"
+	"aliyun_cas_exporter/config"
 	"aliyun_cas_exporter/internal/server"
 )
 
-// once polls once and prints what it saw.
-func once(ctx context.Context, accounts schedule.Accounts, facts *collector.Collector, registry prometheus.Gatherer, stdout io.Writer) error {
-	facts.AsOf(time.Now()) // all that is read is shown, however long that takes
+// once polls once and prints what it saw, with what s.Previous keeps of jobs that it could
+// not read.
+func once(ctx context.Context, s *config.Settings, accounts schedule.Accounts, facts *collector.Collector, registry prometheus.Gatherer, stdout io.Writer) error {
+	start := time.Now()
+	facts.AsOf(start) // all that is read is shown, however long that takes
 	ok := accounts.Poll(ctx)
 	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing is printed")
 	}
-	if err := server.WriteText(stdout, registry, facts); err != nil {
+	var text bytes.Buffer
+	if err := server.WriteText(&text, registry, facts); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	forgotten := remember(s, &text, start) // what was read now is printed all the same
+	if _, err := text.WriteTo(stdout); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	// A comment to parsers; to who publishes the output, the sign that it is whole.
@@ -29,7 +38,25 @@ func once(ctx context.Context, accounts schedule.Accounts, facts *collector.Coll
 		return fmt.Errorf("print: %w", err)
 	}
 	if !ok {
-		return errors.New("not every job could be read")
+		return errors.Join(errors.New("not every job could be read"), forgotten)
 	}
-	return nil
+	return forgotten
+}
+
+// remember adds to an exposition what the run before knew, if there is one.
+func remember(s *config.Settings, text *bytes.Buffer, now time.Time) error {
+	if s.Previous == "" {
+		return nil
+	}
+	previous, err := readPrevious(s.Previous)
+	if err != nil {
+		return fmt.Errorf("previous output: %w", err)
+	}
+	current, err := parse(bytes.NewReader(text.Bytes()))
+	if err != nil {
+		return fmt.Errorf("own output: %w", err)
+	}
+	current.keep(previous, now, time.Duration(*s.MaxStaleness))
+	text.Reset()
+	return current.write(text)
 }

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Each run of --once begins without memory: an outage would publish a file without jobs,
+// and every alert about them would end although nothing was repaired. So a run can take
+// over from the output of the one before what a server would have kept: the series of
+// jobs that it could not read, until they are stale, and those jobs as not up.
+
+// families are the metric families of an exposition by name.
+type families map[string]*dto.MetricFamily
+
+func parse(text io.Reader) (families, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(text)
+}
+
+// readPrevious reads the output of the run before; without a file there was none.
+func readPrevious(path string) (families, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names it
+	if errors.Is(err, fs.ErrNotExist) {
+		return families{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	previous, err := parse(f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return previous, nil
+}
+
+// account and job identify what a metric is about; job is empty if it is about no job.
+func account(m *dto.Metric) string { return label(m, "account") + "/" + label(m, "api_region") }
+
+func job(m *dto.Metric) string {
+	if id := label(m, "job_id"); id != "" {
+		return account(m) + "/" + id
+	}
+	return ""
+}
+
+func label(m *dto.Metric, name string) string {
+	for _, l := range m.GetLabel() {
+		if l.GetName() == name {
+			return l.GetValue()
+		}
+	}
+	return ""
+}
+
+// by returns the value of each metric of a family by what it is about.
+func (fs families) by(name string, about func(*dto.Metric) string) map[string]float64 {
+	values := map[string]float64{}
+	for _, m := range fs["aliyun_cas_"+name].GetMetric() {
+		values[about(m)] = m.GetGauge().GetValue()
+	}
+	return values
+}
+
+// keep takes over from previous what is known of jobs that were not read: because their
+// poll failed, or because the listing did that would have named them.
+func (fs families) keep(previous families, now time.Time, maxStaleness time.Duration) {
+	swept, up := fs.by("deployment_job_last_sweep_timestamp_seconds", job), fs.by("deployment_job_up", job)
+	listed := fs.by("discovery_up", account)
+	success := previous.by("deployment_job_last_success_timestamp_seconds", job)
+	lost := func(m *dto.Metric) bool {
+		_, read := swept[job(m)]
+		_, polled := up[job(m)]
+		listing, discovers := listed[account(m)]
+		return !read && (polled || discovers && listing == 0)
+	}
+	oldest := float64(now.Add(-maxStaleness).UnixMilli()) / 1000
+	for name, family := range previous {
+		always := slices.Contains([]string{"up", "last_success_timestamp_seconds", "last_sweep_timestamp_seconds"}, strings.TrimPrefix(name, "aliyun_cas_deployment_job_"))
+		for _, m := range family.GetMetric() {
+			id := job(m)
+			if _, polled := up[id]; id == "" || !lost(m) || !always && success[id] < oldest || polled && strings.HasSuffix(name, "_job_up") {
+				continue
+			}
+			if strings.HasSuffix(name, "_job_up") {
+				m.Gauge.Value = new(float64)
+			}
+			fs.add(family, m)
+		}
+	}
+	// A failed listing keeps the jobs of the last one.
+	watched := map[string]float64{}
+	for id := range fs.by("deployment_job_up", job) {
+		watched[id[:strings.LastIndex(id, "/")]]++
+	}
+	for _, m := range fs["aliyun_cas_deployment_jobs"].GetMetric() {
+		if listing, discovers := listed[account(m)]; discovers && listing == 0 {
+			n := watched[account(m)]
+			m.Gauge.Value = &n
+		}
+	}
+}
+
+// add puts a metric into the family that it had.
+func (fs families) add(family *dto.MetricFamily, m *dto.Metric) {
+	own := fs[family.GetName()]
+	if own == nil {
+		own = &dto.MetricFamily{Name: family.Name, Help: family.Help, Type: family.Type}
+		fs[family.GetName()] = own
+	}
+	own.Metric = append(own.Metric, m)
+}
+
+func (fs families) write(out io.Writer) error {
+	for _, name := range slices.Sorted(maps.Keys(fs)) {
+		if _, err := expfmt.MetricFamilyToText(out, fs[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

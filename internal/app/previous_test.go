@@ -1,0 +1,121 @@
+package app_test
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aliyun_cas_exporter/internal/simulator"
+)
+
+// textfile runs --once as the timer does: its output becomes the file that the next run
+// reads.
+func textfile(t *testing.T, path string) (status int, text, stderr string) {
+	t.Helper()
+	status, text, stderr = program(t.Context(), "--once", "--once.previous="+path)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return status, text, stderr
+}
+
+// about returns the lines about a job, without the times of polls.
+func about(text, job string) (lines []string) {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, `job_id="`+job+`"`) && !strings.Contains(line, "_up{") {
+			lines = append(lines, line)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// TestTextfileForgetsNothing takes the API away between runs of --once: what a server
+// would have kept stays in the file, as not up, until it is stale.
+func TestTextfileForgetsNothing(t *testing.T) {
+	past := time.Now().Add(-time.Hour)
+	worker := func(id int64, status string) []simulator.Worker {
+		return []simulator.Worker{{ID: id, Status: status, CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: past}}
+	}
+	sim := simulator.New(simulator.Options{})
+	sim.PutJob(simulator.Job{ID: 1, Name: "kept", Status: "error", Modified: past}, worker(1, "error"))
+	sim.PutJob(simulator.Job{ID: 2, Name: "repaired", Status: "success", Modified: past}, worker(2, "success"))
+	api := httptest.NewServer(sim)
+	defer api.Close()
+	environment(t, api.URL, map[string]string{"CAS_MAX_ATTEMPTS": "1", "CAS_POLL_INTERVAL": "1s", "CAS_MAX_STALENESS": "10m"})
+	path := filepath.Join(t.TempDir(), "aliyun_cas_exporter.prom")
+	holds := func(text string, lines ...string) {
+		t.Helper()
+		for _, line := range lines {
+			if !strings.Contains(text, line+"\n") {
+				t.Errorf("there is no %s in\n%s", line, text)
+			}
+		}
+	}
+
+	status, first, stderr := textfile(t, path)
+	if status != exitOK {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	if err := sim.Inject("error-503", simulator.Match{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // as often as the outage lasts
+		status, text, _ := textfile(t, path)
+		if status != exitFailed {
+			t.Errorf("status %d in an outage, want %d", status, exitFailed)
+		}
+		if got, want := about(text, "1"), about(first, "1"); !slices.Equal(got, want) {
+			t.Errorf("in an outage:\n%s\nwant what was known:\n%s", strings.Join(got, ""), strings.Join(want, ""))
+		}
+		holds(text, `aliyun_cas_deployment_job_up{job_id="1"} 0`, `aliyun_cas_deployment_job_up{job_id="2"} 0`, `aliyun_cas_deployment_jobs 2`,
+			"aliyun_cas_discovery_up 0", "# EOF")
+	}
+
+	// One job alone fails, the other is deleted.
+	sim.ClearFaults()
+	sim.DeleteJob(2)
+	if err := sim.Inject("forbidden", simulator.Match{Action: "ListWorkerResource", JobID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := textfile(t, path)
+	holds(text, `aliyun_cas_deployment_job_up{job_id="1"} 0`, `aliyun_cas_deployment_jobs 1`,
+		`aliyun_cas_deployment_workers{cloud_product="SLB",job_id="1",region_id="cn-hangzhou",status="error"} 1`)
+	if left := about(text, "2"); len(left) > 0 {
+		t.Errorf("of a job that is gone:\n%s", strings.Join(left, ""))
+	}
+
+	// Data that are stale go, but for what says so.
+	stale := strings.NewReplacer()
+	for line := range strings.Lines(text) {
+		if name, _, _ := strings.Cut(line, " "); strings.HasPrefix(name, "aliyun_cas_deployment_job_last_success_timestamp_seconds{") {
+			stale = strings.NewReplacer(line, name+" 1e+09\n")
+		}
+	}
+	if err := os.WriteFile(path, []byte(stale.Replace(text)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = textfile(t, path)
+	holds(text, `aliyun_cas_deployment_job_up{job_id="1"} 0`, `aliyun_cas_deployment_job_last_success_timestamp_seconds{job_id="1"} 1e+09`)
+	if strings.Contains(text, `aliyun_cas_deployment_workers{`) {
+		t.Errorf("stale counts are kept:\n%s", text)
+	}
+
+	// Repaired, all is as at first; a file that cannot be read hides nothing.
+	sim.ClearFaults()
+	if err := os.WriteFile(path, []byte("no exposition"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, text, stderr = textfile(t, path)
+	holds(text, `aliyun_cas_deployment_job_up{job_id="1"} 1`)
+	if status != exitFailed || !strings.Contains(stderr, "previous output") {
+		t.Errorf("status %d with a previous output that cannot be read\n%s", status, stderr)
+	}
+	if status, _, stderr = textfile(t, path); status != exitOK {
+		t.Errorf("status %d after all is repaired\n%s", status, stderr)
+	}
+}
