@@ -15,9 +15,6 @@ func checkLabels(t *testing.T, p prometheus, d *dashboard) {
 	for name, labels := range shipped(t) {
 		c.known[name] = append(labels, "cluster", "namespace", "job", "instance")
 	}
-	for name, labels := range awaited(t) {
-		c.known[name] = append(labels, "cluster", "namespace", "job", "instance")
-	}
 	for _, q := range d.queries() {
 		c.check(q.where, interpolate(t, d, q.expr, nil))
 	}

@@ -32,14 +32,11 @@ type catalog struct {
 
 // family returns the full name of a family and its own labels.
 func (c *catalog) family(name string) (string, []string) {
-	own, ok := c.labels["aliyun_cas_"+name]
-	if !ok {
-		own, ok = promised()[name]
-	}
-	if ok {
+	if own, ok := c.labels["aliyun_cas_"+name]; ok {
 		return "aliyun_cas_" + name, own
 	}
-	if own, ok = foreign()[name]; !ok {
+	own, ok := foreign()[name]
+	if !ok {
 		c.unknown = append(c.unknown, name)
 	}
 	return name, own
