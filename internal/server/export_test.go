@@ -37,6 +37,13 @@ func (s *Server) Busy() (n int) {
 	return n
 }
 
+// Wait lengthens the timeouts, for tests that are about something else: a busy machine may
+// take minutes for what takes a second.
+func (s *Server) Wait() {
+	s.http.WriteTimeout = 10 * time.Minute
+	s.connections.patience = 10 * time.Minute
+}
+
 // Hurry shortens the timeouts, which are longer than a test should wait, to what a busy
 // machine still keeps to.
 func (s *Server) Hurry() {

@@ -240,7 +240,7 @@ func (n narrow) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// dial connects; the connection ends with the test, or after a minute.
+// dial connects; the connection ends with the test, or after ten minutes.
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -248,7 +248,7 @@ func dial(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	_ = conn.(*net.TCPConn).SetReadBuffer(32 << 10)
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Minute))
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -359,6 +359,7 @@ func TestConnectionsGiveWay(t *testing.T) {
 				o.Facts = written(func(w io.Writer) error { _, err := w.Write(make([]byte, 8<<20)); return err })
 			})
 			f.Freshness(time.Hour)
+			f.Wait()
 			address := f.run(t)
 			go func() { g.gate <- struct{}{} }()
 			get(t, address, "/metrics") // the text, which all get from here on

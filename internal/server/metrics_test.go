@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"aliyun_cas_exporter/internal/server"
 )
@@ -139,4 +140,59 @@ type facts func(io.Writer) (broken, err error)
 
 func (f facts) Write(w io.Writer, _ expfmt.FormatType, _ func(string) bool) (broken, err error) {
 	return f(w)
+}
+
+// TestAcceptHeaders asks with forty Accept headers, of browsers, agents and every
+// Prometheus, and reads each answer with expfmt's decoder of its type: the same series.
+func TestAcceptHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, poller, _ := newExporter(t, 2)
+		poller.Poll(t.Context())
+		const (
+			om1, om0 = "application/openmetrics-text;version=1.0.0", "application/openmetrics-text;version=0.0.1"
+			text     = "text/plain;version=0.0.4"
+			proto    = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+		)
+		headers := []string{
+			"", "*/*", "text/*", "text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json", "image/*", "garbage", ";;;", ",,,",
+			"text/plain", "text/plain;version=0.0.3", "text/plain;version=2", "text/plain;charset=latin1", "application/openmetrics-text",
+			"application/openmetrics-text;version=9", "application/*", "application/vnd.google.protobuf", "*/*;q=0", strings.Repeat("a/b,", 3000),
+		}
+		for _, escaping := range []string{"", ";escaping=allow-utf-8", ";escaping=underscores", ";escaping=dots", ";escaping=values"} {
+			headers = append(headers, om1+escaping, om0+escaping+";q=0.5,*/*;q=0.1", text+escaping+",*/*;q=0.1", proto+escaping+";q=0.9,"+om1+";q=0.8")
+		}
+		var want map[string]int
+		types := map[expfmt.FormatType]int{}
+		read := map[string]bool{} // most answers are the same to the byte
+		for _, accept := range headers {
+			w := f.ask("GET", "/metrics", "Accept", accept)
+			format := expfmt.ResponseFormat(w.Header())
+			types[format.FormatType()]++
+			if key := string(format.WithEscapingScheme(model.NoEscaping)) + w.Body.String(); read[key] {
+				continue
+			} else {
+				read[key] = true
+			}
+			got := map[string]int{}
+			for decoder := expfmt.NewDecoder(w.Body, format); ; {
+				var family dto.MetricFamily
+				if err := decoder.Decode(&family); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					t.Fatalf("%.60q: %s: %v", accept, format, err)
+				}
+				name := family.GetName() // a counter's may have lost its end
+				got[strings.TrimSuffix(name, "_total")] += len(family.GetMetric())
+			}
+			if want == nil {
+				want = got
+			}
+			if diff := cmp.Diff(want, got); diff != "" || len(got) < 60 {
+				t.Errorf("%.60q: %s (-want +got):\n%s", accept, format, diff)
+			}
+		}
+		if len(headers) != 40 || types[expfmt.TypeOpenMetrics] < 10 || types[expfmt.TypeProtoDelim] < 5 || types[expfmt.TypeTextPlain] < 20 {
+			t.Errorf("%d headers, answers by type: %v", len(headers), types)
+		}
+	})
 }
