@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -103,17 +102,6 @@ func watch(b *bench) ([]figure, error) {
 		figure{"exporter: longest scrape", float64(longest.Milliseconds()), " ms", ""},
 	)
 	return b.againstNaive(a, figures)
-}
-
-// countSeries counts the series of a family, or all.
-func countSeries(text, family string) int {
-	n := 0
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") && (family == "" || strings.HasPrefix(line, family+"{") || strings.HasPrefix(line, family+" ")) {
-			n++
-		}
-	}
-	return n
 }
 
 // idle watches a usual account.

@@ -28,23 +28,11 @@ func peaks(b *bench) ([]figure, error) {
 	const text, proto = "text/plain;version=0.0.4", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 	var figures []figure
 	for _, f := range []struct{ name, accept string }{{"text", text}, {"openmetrics", "application/openmetrics-text;version=1.0.0"}, {"protobuf", proto}} {
-		// The peak so far is forgotten.
-		if err = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0); err != nil {
-			return nil, err
+		peak, failed := p.peak(f.name, f.accept, scrapes)
+		if failed != nil {
+			return nil, failed
 		}
-		took, err := p.scrapes(f.accept, scrapes)
-		if err != nil {
-			return nil, err
-		}
-		peak, err := p.status("VmHWM")
-		if err != nil {
-			return nil, err
-		}
-		figures = append(
-			figures,
-			figure{f.name + ": peak resident memory", peak, " MiB", "< 256 MiB"},
-			figure{f.name + ": longest scrape", float64(took.Milliseconds()), " ms", ""},
-		)
+		figures = append(figures, peak...)
 	}
 	alone, err := p.scrapes(text, scrapes)
 	if err != nil {
@@ -52,20 +40,28 @@ func peaks(b *bench) ([]figure, error) {
 	}
 	stop := make(chan struct{})
 	for range 4 {
-		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					_, _ = p.scrapes(proto, 1)
-				}
-			}
-		}()
+		go p.scrapeUntil(stop, proto)
 	}
 	beside, err := p.scrapes(text, scrapes)
 	close(stop)
 	return append(figures, figure{"text beside protobuf / text alone, longest scrape", float64(beside) / float64(alone), "", "≤ 2"}), err
+}
+
+// peak returns the peak of resident memory in some scrapes of a format, and the longest.
+func (p *program) peak(name, accept string, scrapes int) ([]figure, error) {
+	// The peak so far is forgotten.
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0); err != nil {
+		return nil, err
+	}
+	took, err := p.scrapes(accept, scrapes)
+	if err != nil {
+		return nil, err
+	}
+	peak, err := p.status("VmHWM")
+	return []figure{
+		{name + ": peak resident memory", peak, " MiB", "< 256 MiB"},
+		{name + ": longest scrape", float64(took.Milliseconds()), " ms", ""},
+	}, err
 }
 
 // scrapes scrapes so many times as Prometheus does, each time something new, and returns
@@ -93,4 +89,15 @@ func (p *program) scrapes(accept string, n int) (longest time.Duration, err erro
 		longest = max(longest, time.Since(start))
 	}
 	return longest, nil
+}
+
+func (p *program) scrapeUntil(stop <-chan struct{}, accept string) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			_, _ = p.scrapes(accept, 1)
+		}
+	}
 }

@@ -178,3 +178,35 @@ func (p *program) cpu() (float64, error) {
 	}
 	return value(text, "process_cpu_seconds_total")
 }
+
+// countSeries counts the series of a family, or all.
+func countSeries(text, family string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") && (family == "" || strings.HasPrefix(line, family+"{") || strings.HasPrefix(line, family+" ")) {
+			n++
+		}
+	}
+	return n
+}
+
+// settle waits until every job was read, and the cycle that did it has ended.
+func (p *program) settle(jobs int) error {
+	for read := 0; read < jobs; time.Sleep(200 * time.Millisecond) {
+		text, err := p.scrape()
+		if err != nil {
+			continue
+		}
+		read = countSeries(text, "aliyun_cas_deployment_job_workers")
+	}
+	text, err := p.scrape()
+	if err != nil {
+		return err
+	}
+	last, err := value(text, "aliyun_cas_poll_last_timestamp_seconds")
+	if err != nil {
+		last = 0
+	}
+	err = p.await("aliyun_cas_poll_last_timestamp_seconds", last+0.001)
+	return err
+}

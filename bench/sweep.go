@@ -182,27 +182,6 @@ func (b *bench) cycles(sim *simulator.Simulator) (first, idle map[string]float64
 	return first, idle, nil
 }
 
-// settle waits until every job was read, and the cycle that did it has ended.
-func (p *program) settle(jobs int) error {
-	for read := 0; read < jobs; time.Sleep(200 * time.Millisecond) {
-		text, err := p.scrape()
-		if err != nil {
-			continue
-		}
-		read = countSeries(text, "aliyun_cas_deployment_job_workers")
-	}
-	text, err := p.scrape()
-	if err != nil {
-		return err
-	}
-	last, err := value(text, "aliyun_cas_poll_last_timestamp_seconds")
-	if err != nil {
-		last = 0
-	}
-	err = p.await("aliyun_cas_poll_last_timestamp_seconds", last+0.001)
-	return err
-}
-
 func counted(a *api) map[string]float64 {
 	calls := map[string]float64{}
 	for action, n := range a.Calls() {

@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// Region is a region of the API, and the address that serves it: a scheme and a host.
-type Region struct{ ID, Endpoint string }
-
 // regions checks the API's addresses, or finds them by their regions.
 func (l *loader) regions() {
 	if l.failed("CAS_REGION_ID") {
@@ -48,9 +45,6 @@ func (l *loader) regions() {
 	}
 	l.Endpoint = endpoints
 }
-
-// vpc reports whether services are called by their addresses inside a VPC.
-func (e environment) vpc() bool { return strings.EqualFold(e.alibaba("VPC_ENDPOINT_ENABLED"), "true") }
 
 // documented returns the documented endpoint of a region, empty for none.
 func documented(region string, vpc bool) string {

@@ -24,3 +24,12 @@ func overriding(flags *flag.FlagSet) map[string]string {
 	}
 	return overrides
 }
+
+// flagOf returns the flag that overrides a variable, empty for none.
+func flagOf(variable string) string {
+	return map[string]string{
+		"CAS_WEB_LISTEN_ADDRESS": "web.listen-address", "CAS_WEB_CONFIG_FILE": "web.config.file",
+		"CAS_WEB_TELEMETRY_PATH": "web.telemetry-path", "CAS_WEB_SYSTEMD_SOCKET": "web.systemd-socket",
+		"CAS_LOG_LEVEL": "log.level", "CAS_LOG_FORMAT": "log.format",
+	}[variable]
+}

@@ -9,25 +9,6 @@ import (
 	"unicode"
 )
 
-// Key says where credentials come from, and carries what that source needs.
-type Key struct {
-	// Source is env, file, oidc, ecs_ram_role, uri or profile.
-	Source string
-
-	AccessKeyID, AccessKeySecret, SecurityToken             Secret // of env
-	AccessKeyIDFile, AccessKeySecretFile, SecurityTokenFile File   // of file
-	OIDCRoleARN, OIDCProviderARN                            string // of oidc
-	OIDCTokenFile                                           File   // of oidc
-	ECSRoleName                                             string // of ecs_ram_role; empty: asked for
-	URI                                                     Secret // of uri; it can hold a token
-	Profile, CLIConfigFile, CredentialsFile                 string // of profile
-	configFile                                              bool   // the environment names CLIConfigFile
-
-	STSRegion   string // of STS; empty: the address for all regions
-	STSVPC      bool   // call STS by its address inside a VPC
-	STSEndpoint string // address of STS instead, if not empty
-}
-
 // way is a source of credentials: whether anything of it is configured, and the
 // variables that it cannot do without.
 type way struct {
@@ -114,9 +95,6 @@ func (l *loader) keys() Key {
 	return k
 }
 
-// alibaba returns one of the variables that Alibaba's own programs read.
-func (e environment) alibaba(name string) string { return e["ALIBABA_CLOUD_"+name] }
-
 // checkKey checks what the chosen source uses.
 func (l *loader) checkKey(k *Key) {
 	uri, isURL := parseAddress(string(k.URI))
@@ -159,9 +137,4 @@ func (l *loader) checkSecret(source, name, value string) {
 	if source == "env" && strings.ContainsFunc(value, odd) {
 		l.warn("%s contains quotes, white space or invisible characters; keys never do", name)
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -3,48 +3,10 @@ package config
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 )
-
-const prefix = "CAS"
-
-// Error is everything that is wrong with the settings.
-type Error struct{ Faults []Fault }
-
-// Fault is one mistake: the variable or flag, and what to change.
-type Fault struct{ Name, Problem string }
-
-// Error returns a line for each fault.
-func (e *Error) Error() string {
-	lines := make([]string, len(e.Faults))
-	for i, f := range e.Faults {
-		lines[i] = f.Name + ": " + f.Problem
-	}
-	return strings.Join(lines, "\n")
-}
-
-// loader collects the faults of one Load.
-type loader struct {
-	*Settings
-	env    environment
-	faults []Fault
-	flags  map[string]bool // variables that a flag set
-}
-
-func (l *loader) fault(name, format string, args ...any) {
-	if flagName := flagOf(name); l.flags[name] {
-		name = "--" + flagName
-	}
-	l.faults = append(l.faults, Fault{name, fmt.Sprintf(format, args...)})
-}
-
-func (l *loader) warn(format string, args ...any) {
-	l.Warnings = append(l.Warnings, fmt.Sprintf(format, args...))
-}
 
 // Load reads flags (without the program's name) and, once, the environment. Its
 // error is an *Error.
@@ -60,28 +22,6 @@ func Load(args []string) (*Settings, error) {
 	l.validate()
 	slices.Sort(l.Warnings)
 	return l.Settings, l.err()
-}
-
-// err returns the faults in the order in which documents list the settings.
-func (l *loader) err() error {
-	if len(l.faults) == 0 {
-		return nil
-	}
-	table := Table()
-	row := func(f Fault) int {
-		return slices.IndexFunc(table, func(v Variable) bool { return v.Name == f.Name || "--"+flagOf(v.Name) == f.Name })
-	}
-	slices.SortStableFunc(l.faults, func(a, b Fault) int { return row(a) - row(b) })
-	return &Error{l.faults}
-}
-
-// flagOf returns the flag that overrides a variable, empty for none.
-func flagOf(variable string) string {
-	return map[string]string{
-		"CAS_WEB_LISTEN_ADDRESS": "web.listen-address", "CAS_WEB_CONFIG_FILE": "web.config.file",
-		"CAS_WEB_TELEMETRY_PATH": "web.telemetry-path", "CAS_WEB_SYSTEMD_SOCKET": "web.systemd-socket",
-		"CAS_LOG_LEVEL": "log.level", "CAS_LOG_FORMAT": "log.format",
-	}[variable]
 }
 
 // parse reads the flags and returns those that override a variable, by its name.

@@ -10,14 +10,6 @@ import (
 	"strings"
 )
 
-// Proxy says through which proxies requests go. The addresses can hold passwords.
-type Proxy struct {
-	HTTPS, HTTP Secret // for https:// and http:// addresses; empty: none
-	NoProxy     string // hosts that are asked directly, as Go reads NO_PROXY
-
-	from []string // the variables of the addresses
-}
-
 // proxy reads the proxies. Go leaves a proxy that it cannot parse out, without a
 // word, and takes what stands before a stray # or / for the proxy's host: the first
 // sends signed calls out directly, the second sends them to a stranger.

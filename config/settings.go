@@ -99,3 +99,33 @@ func (s *Settings) UseDemo(endpoint, keyID, keySecret string) {
 	s.RoleArn, s.Watched, s.Jobs = "", []Account{{}}, nil
 	s.Key = Key{Source: "env", AccessKeyID: Secret(keyID), AccessKeySecret: Secret(keySecret)}
 }
+
+// Region is a region of the API, and the address that serves it: a scheme and a host.
+type Region struct{ ID, Endpoint string }
+
+// Key says where credentials come from, and carries what that source needs.
+type Key struct {
+	// Source is env, file, oidc, ecs_ram_role, uri or profile.
+	Source string
+
+	AccessKeyID, AccessKeySecret, SecurityToken             Secret // of env
+	AccessKeyIDFile, AccessKeySecretFile, SecurityTokenFile File   // of file
+	OIDCRoleARN, OIDCProviderARN                            string // of oidc
+	OIDCTokenFile                                           File   // of oidc
+	ECSRoleName                                             string // of ecs_ram_role; empty: asked for
+	URI                                                     Secret // of uri; it can hold a token
+	Profile, CLIConfigFile, CredentialsFile                 string // of profile
+	configFile                                              bool   // the environment names CLIConfigFile
+
+	STSRegion   string // of STS; empty: the address for all regions
+	STSVPC      bool   // call STS by its address inside a VPC
+	STSEndpoint string // address of STS instead, if not empty
+}
+
+// Proxy says through which proxies requests go. The addresses can hold passwords.
+type Proxy struct {
+	HTTPS, HTTP Secret // for https:// and http:// addresses; empty: none
+	NoProxy     string // hosts that are asked directly, as Go reads NO_PROXY
+
+	from []string // the variables of the addresses
+}

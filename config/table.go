@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -100,4 +101,13 @@ func (s *Settings) WriteEffective(w io.Writer) {
 	for _, warning := range s.Warnings {
 		_, _ = fmt.Fprintf(w, "# warning: %s\n", warning)
 	}
+}
+
+const prefix = "CAS"
+
+// settingsFields returns the fields of Settings that are variables.
+func settingsFields() []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[Settings]()), func(f reflect.StructField) bool {
+		return f.Tag.Get("ignored") != ""
+	})
 }

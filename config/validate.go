@@ -21,6 +21,7 @@ func (l *loader) validate() {
 	l.requests()
 	l.shards()
 	l.web()
+	l.oneOf("CAS_LOG_FORMAT", List{l.LogFormat}, "logfmt", "json")
 	if l.Demo || l.Mode == Healthcheck {
 		return // the simulator has an address and a key of its own; a health check asks neither
 	}
@@ -196,10 +197,6 @@ func (l *loader) times() {
 	unset(&l.MaxStaleness, max(3*poll, Duration(10*time.Minute)))
 }
 
-func (l *loader) failed(name string) bool {
-	return slices.ContainsFunc(l.faults, func(f Fault) bool { return f.Name == name })
-}
-
 func (l *loader) requests() {
 	if !l.failed("CAS_REQUEST_TIMEOUT") && (l.RequestTimeout < Duration(100*time.Millisecond) || l.RequestTimeout > Duration(5*time.Minute)) {
 		l.fault("CAS_REQUEST_TIMEOUT", "%v is not between 100ms and 5m", l.RequestTimeout)
@@ -235,5 +232,12 @@ func (l *loader) shards() {
 	unset(&l.Shard, 0)
 	if !l.failed("CAS_TOTAL_SHARDS") && (*l.Shard < 0 || *l.Shard >= l.TotalShards) {
 		l.fault("CAS_SHARD", "%d is not between 0 and CAS_TOTAL_SHARDS-1 (%d)", *l.Shard, l.TotalShards-1)
+	}
+}
+
+// unset gives a pointer that is nil a value.
+func unset[T any](p **T, value T) {
+	if *p == nil {
+		*p = &value
 	}
 }

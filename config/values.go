@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -104,4 +105,9 @@ func quote(text string) string {
 		text = strings.ToValidUTF8(text[:40], "") + "..."
 	}
 	return fmt.Sprintf("%q", text)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -28,7 +28,6 @@ func (l *loader) web() {
 		}
 	}
 	l.telemetryPath()
-	l.oneOf("CAS_LOG_FORMAT", List{l.LogFormat}, "logfmt", "json")
 }
 
 func (l *loader) telemetryPath() {

@@ -100,15 +100,6 @@ func (a *Account) beginTick(ctx context.Context) (listed <-chan struct{}) {
 	return a.listed
 }
 
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
 // list reads and takes the listing of a tick, if there is discovery, and fills the queue.
 func (a *Account) list(ctx context.Context, tick time.Time) {
 	var l listed

@@ -101,3 +101,22 @@ func (j *job) mustPoll(record *cas.Job, at time.Time, maxStaleness time.Duration
 func (j *job) mayReadDetails(v *View, now time.Time, maxStaleness time.Duration) bool {
 	return j.missed.of != revisionOf(v.Record.Value) || now.Sub(j.missed.at) > maxStaleness/4
 }
+
+// refresh drops jobs that are not watched any more, or whose data are stale: those
+// supersede nothing. Jobs that are being polled put their own.
+func (t *targets) refresh(jobs []*job, polling map[*job]bool, now time.Time, maxStaleness time.Duration) {
+	gone := t.jobs()
+	for _, j := range jobs {
+		delete(gone, j.id)
+		switch v := j.view.Load(); {
+		case polling[j]:
+		case v.Shows(Sweeps, now, maxStaleness):
+			t.put(j.id, v.Snapshot)
+		default:
+			t.put(j.id, nil)
+		}
+	}
+	for id := range gone {
+		t.put(id, nil)
+	}
+}

@@ -79,3 +79,12 @@ func (l lister) read(ctx context.Context, jobType, status string) (jobs []*cas.J
 	})
 	return jobs, pages, err
 }
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

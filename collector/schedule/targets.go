@@ -3,7 +3,6 @@ package schedule
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"aliyun_cas_exporter/collector/sweep"
 	"aliyun_cas_exporter/internal/cas"
@@ -60,25 +59,6 @@ func (t *targets) put(job int64, s *sweep.Snapshot) {
 		for other, snapshot := range t.by {
 			t.see(other, snapshot, unknown)
 		}
-	}
-}
-
-// refresh drops jobs that are not watched any more, or whose data are stale: those
-// supersede nothing. Jobs that are being polled put their own.
-func (t *targets) refresh(jobs []*job, polling map[*job]bool, now time.Time, maxStaleness time.Duration) {
-	gone := t.jobs()
-	for _, j := range jobs {
-		delete(gone, j.id)
-		switch v := j.view.Load(); {
-		case polling[j]:
-		case v.Shows(Sweeps, now, maxStaleness):
-			t.put(j.id, v.Snapshot)
-		default:
-			t.put(j.id, nil)
-		}
-	}
-	for id := range gone {
-		t.put(id, nil)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"aliyun_cas_exporter/internal/reason"
 )
 
 // maxBuffer is the size of the buffer of a decoder that met no long text, in bytes.
@@ -182,4 +184,8 @@ func (d *decoder) unquote(quoted jsontext.Value) []byte {
 	quoted = bytes.ToValidUTF8(quoted, []byte("\uFFFD"))
 	d.unquoted, _ = jsontext.AppendUnquote(d.unquoted[:0], quoted) // an error is about half a pair
 	return d.unquoted
+}
+
+func undocumented(format string, args ...any) error {
+	return reason.Errorf(reason.Decode, format, args...)
 }

@@ -10,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"aliyun_cas_exporter/internal/reason"
 )
 
 const (
@@ -66,10 +64,6 @@ func (d *decoder) complain(format string, args ...any) {
 	if d.wrong == nil {
 		d.wrong = undocumented(format, args...)
 	}
-}
-
-func undocumented(format string, args ...any) error {
-	return reason.Errorf(reason.Decode, format, args...)
 }
 
 // number reads a whole number; 0 where there is no readable one.

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// handler is a fault that answers by a function.
-func handler(does string, answer http.HandlerFunc) fault { return fault{does: does, answer: answer} }
-
 // broken are answers that do not arrive, or not as what they claim to be.
 func broken() map[string]fault {
 	return map[string]fault{

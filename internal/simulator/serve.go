@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"time"
 )
 
 // maxBody bounds the body of a request: parameters alone.
@@ -70,19 +69,4 @@ func serve(w http.ResponseWriter, answer map[string]any, fault *fault) {
 	zip := gzip.NewWriter(w)
 	_, _ = zip.Write(text)
 	_ = zip.Close()
-}
-
-// wait lets time pass; false if the caller left meanwhile.
-func wait(r *http.Request, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
 }

@@ -39,42 +39,6 @@ func parseAuthorization3(header string) (a authorization3, ok bool) {
 	return a, a.credential != "" && a.signature != "" && len(a.signed) > 0
 }
 
-// verify3 checks a request that is signed in its headers.
-func (s *Simulator) verify3(r *http.Request, body []byte) *refusal {
-	a, ok := parseAuthorization3(r.Header.Get("Authorization"))
-	if !ok {
-		return &refusal{400, "IncompleteSignature", "The request signature does not conform to Aliyun standards."}
-	}
-	for _, name := range []string{"x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"} {
-		if r.Header.Get(name) == "" {
-			return &refusal{400, "MissingParameter." + name, name + " is mandatory for this action."}
-		}
-		if !slices.Contains(a.signed, name) {
-			return &refusal{400, "IncompleteSignature", "The header " + name + " is not signed."}
-		}
-	}
-	if problem := checkTime(r.Header.Get("x-acs-date"), s.options.Now()); problem != nil {
-		return problem
-	}
-	if sum := sha256.Sum256(body); r.Header.Get("x-acs-content-sha256") != hex.EncodeToString(sum[:]) {
-		return &refusal{400, "InvalidContentHash", "The hash of the content is not that of the body."}
-	}
-	s.mu.Lock()
-	k := s.key
-	s.mu.Unlock()
-	switch text := StringToSign3(r, a.signed); {
-	case a.credential != k.id:
-		return &refusal{404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."}
-	case r.Header.Get("x-acs-security-token") != k.token:
-		return &refusal{400, "InvalidSecurityToken.MismatchWithAccessKey", "The security token does not belong to the access key."}
-	case !hmac.Equal([]byte(Sign3(text, k.secret)), []byte(a.signature)):
-		return &refusal{400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation. server string to sign is:" + text}
-	case !s.nonces.use(r.Header.Get("x-acs-signature-nonce"), s.options.Now()):
-		return &refusal{400, "SignatureNonceUsed", "The request signature nonce has been used."}
-	}
-	return nil
-}
-
 // StringToSign3 returns the text that ACS3-HMAC-SHA256 signs: the hash of the method,
 // the path, the query and the named headers.
 func StringToSign3(r *http.Request, headers []string) string {

@@ -1,7 +1,8 @@
 package simulator
 
 import (
-	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -66,31 +67,64 @@ func (s *Simulator) SetCredentials(id, secret, token string) {
 	s.key = key{id, secret, token}
 }
 
-// refusal is an error as the gateway answers it.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-func refuse(w http.ResponseWriter, p refusal) {
-	w.Header().Set("Content-Type", "application/json;charset=utf-8")
-	w.Header().Set("X-Acs-Request-Id", requestID)
-	w.WriteHeader(p.status)
-	_ = json.NewEncoder(w).Encode(p.body())
-}
-
-func (p refusal) body() map[string]any {
-	body := map[string]any{
-		"RequestId": requestID, "HostId": "cas.aliyuncs.com", "Code": p.code, "Message": p.message,
-		"Recommend": "https://api.aliyun.com/troubleshoot?q=" + p.code + "&product=cas",
+// Calls returns how many calls arrived, by action.
+func (s *Simulator) Calls() map[string]int {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	calls := maps.Clone(s.stats.calls)
+	if calls == nil {
+		calls = map[string]int{}
 	}
-	if p.status == http.StatusForbidden {
-		body["AccessDeniedDetail"] = map[string]any{
-			"AuthAction": "yundun-cert:Read", "AuthPrincipalType": "SubUser",
-			"AuthPrincipalDisplayName": "someone@example.com", "NoPermissionType": "ImplicitDeny",
-		}
-	}
-	return body
+	return calls
 }
 
-const requestID = "5E0F3A52-0000-5000-8000-51A0DE300000"
+// PeakInFlight returns the most calls that were being answered at once.
+func (s *Simulator) PeakInFlight() int {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	return s.stats.peak
+}
+
+// PeakPerSecond returns the most calls that began within one second.
+func (s *Simulator) PeakPerSecond() int {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	return s.stats.perSecond
+}
+
+// ResetStats forgets the calls and peaks so far.
+func (s *Simulator) ResetStats() {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	s.stats.calls, s.stats.peak, s.stats.perSecond, s.stats.recent = nil, s.stats.inFlight, 0, nil
+}
+
+// OnCall sets a function that runs before each answer, in the order of arrival
+// or at once: it may change the estate.
+func (s *Simulator) OnCall(hook func(Call)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hook = hook
+}
+
+// Inject makes the calls that match meet the named fault.
+func (s *Simulator) Inject(name string, match Match) error {
+	f, ok := faults()[name]
+	if !ok {
+		return fmt.Errorf("no fault is called %q", name)
+	}
+	s.faults.add(f, match)
+	return nil
+}
+
+// InjectHandler makes the calls that match be answered by a handler.
+func (s *Simulator) InjectHandler(h http.Handler, match Match) {
+	s.faults.add(fault{answer: h}, match)
+}
+
+// ClearFaults ends all faults.
+func (s *Simulator) ClearFaults() {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.list = nil
+}

@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -19,46 +18,11 @@ import (
 // one's lease ends or is refused. Errors repeat nothing of the files.
 type profile struct{ options Options }
 
-func (p *profile) fetch(ctx context.Context, refused bool) (lease, error) {
-	from, err := p.read()
-	if err != nil {
-		return lease{}, err
-	}
-	return from.fetch(ctx, refused)
-}
-
 // found is the source that a profile names, and what to say of it.
 type found struct {
 	source
 	mode string // such as ChainableRamRoleArn on AK
 	sts  string // the address of STS, empty if it is not called
-}
-
-// Check reads what a source needs and asks nobody. It returns what the source is, in
-// words, empty if there is nothing to say beyond its name.
-func (o Options) Check() (string, error) {
-	if o.Source != "profile" {
-		return "", nil
-	}
-	f, err := (&profile{options: o}).read()
-	if err != nil || f.sts == "" {
-		return "mode " + f.mode, err
-	}
-	return "mode " + f.mode + ", by STS at " + strings.TrimPrefix(f.sts, "https://"), nil
-}
-
-func (p *profile) read() (found, error) {
-	f, err := p.cli()
-	if errors.Is(err, errNotExist) || errors.Is(err, errNoProfile) {
-		// The command line's configuration is the usual one, so its error stays.
-		if shared, sharedErr := p.shared(); !errors.Is(sharedErr, errNotExist) {
-			f, err = shared, sharedErr
-		}
-	}
-	if err != nil {
-		return found{}, fmt.Errorf("profile: %w", err)
-	}
-	return f, nil
 }
 
 // entry is a profile as both files can write it, without white space around values.

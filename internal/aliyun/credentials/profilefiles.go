@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,4 +121,39 @@ func (p *profile) parseShared(text string) (found, error) {
 		keyPair: value("public_key_id"), bearer: value("bearer_token"), stsEndpoint: value("sts_endpoint"), stsRegion: value("sts_region"),
 		fieldNames: map[string]string{"sts_token": "security_token", "ram_role_arn": "role_arn", "oidc_token_file": "oidc_token_file_path"}, //nolint:gosec // names of fields
 	}, nil, 0)
+}
+
+func (p *profile) fetch(ctx context.Context, refused bool) (lease, error) {
+	from, err := p.read()
+	if err != nil {
+		return lease{}, err
+	}
+	return from.fetch(ctx, refused)
+}
+
+func (p *profile) read() (found, error) {
+	f, err := p.cli()
+	if errors.Is(err, errNotExist) || errors.Is(err, errNoProfile) {
+		// The command line's configuration is the usual one, so its error stays.
+		if shared, sharedErr := p.shared(); !errors.Is(sharedErr, errNotExist) {
+			f, err = shared, sharedErr
+		}
+	}
+	if err != nil {
+		return found{}, fmt.Errorf("profile: %w", err)
+	}
+	return f, nil
+}
+
+// Check reads what a source needs and asks nobody. It returns what the source is, in
+// words, empty if there is nothing to say beyond its name.
+func (o Options) Check() (string, error) {
+	if o.Source != "profile" {
+		return "", nil
+	}
+	f, err := (&profile{options: o}).read()
+	if err != nil || f.sts == "" {
+		return "mode " + f.mode, err
+	}
+	return "mode " + f.mode + ", by STS at " + strings.TrimPrefix(f.sts, "https://"), nil
 }

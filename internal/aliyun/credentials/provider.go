@@ -19,18 +19,6 @@ const (
 	recheck = time.Second
 )
 
-// lease is credentials with the time for which they hold; zero: for ever.
-type lease struct {
-	cred    rpc.Credentials
-	expires time.Time
-}
-
-// source fetches credentials; refused says that the API refused those of the last
-// fetch. It is never asked twice at a time.
-type source interface {
-	fetch(ctx context.Context, refused bool) (lease, error)
-}
-
 // Provider keeps the credentials of one source. It is safe for concurrent use.
 type Provider struct {
 	source source
@@ -116,8 +104,6 @@ func (p *Provider) usable(now time.Time) bool {
 	return !p.fetched.IsZero() && p.lease.valid(now)
 }
 
-func (l lease) valid(now time.Time) bool { return l.expires.IsZero() || now.Before(l.expires) }
-
 func (p *Provider) result(now time.Time) (rpc.Credentials, error) {
 	switch {
 	case p.usable(now):
@@ -153,8 +139,3 @@ func (p *Provider) begin(now time.Time) {
 		p.fetching, p.failure = nil, err
 	}()
 }
-
-// static are credentials that never change.
-type static struct{ cred rpc.Credentials }
-
-func (s static) fetch(context.Context, bool) (lease, error) { return lease{cred: s.cred}, nil }

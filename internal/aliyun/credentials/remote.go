@@ -165,3 +165,26 @@ func (u uri) fetch(ctx context.Context, _ bool) (lease, error) {
 	}
 	return got, nil
 }
+
+func (o *Options) assume(from *Provider, role Role, endpoint, session string) source {
+	return assumed{from: from, role: role, sts: rpc.Options{
+		Endpoint: endpoint, Version: stsVersion, RegionID: "cn-hangzhou", Transport: o.Transport,
+		Timeout: fetchTimeout, UserAgent: o.UserAgent,
+	}, session: session}
+}
+
+// metadata asks the instance itself: never by a proxy, which would answer for its
+// own host.
+func (o *Options) metadata(role string) source {
+	endpoint := o.MetadataEndpoint
+	if endpoint == "" {
+		endpoint = "http://100.100.100.200"
+	}
+	direct := o.Transport
+	if t, ok := direct.(*http.Transport); ok {
+		t = t.Clone()
+		t.Proxy = nil
+		direct = t
+	}
+	return metadata{caller{o.UserAgent, client(direct)}, endpoint, role}
+}
