@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -55,6 +56,32 @@ func TestChartSettings(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-exporter +values.schema.json):\n%s", diff)
+	}
+}
+
+// TestChartAlerts checks that the alerts that sets of values change or leave out exist.
+func TestChartAlerts(t *testing.T) {
+	rules, err := os.ReadFile("prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variant := range []string{"everything", "public"} {
+		var values struct {
+			Rule struct {
+				Alerts   map[string]any
+				Disabled []string
+			} `yaml:"prometheusRule"`
+		}
+		load(t, "helm/test/values/"+variant+".yaml", func(text []byte, v any) error { return yaml.Unmarshal(text, v) }, &values)
+		names := append(slices.Collect(maps.Keys(values.Rule.Alerts)), values.Rule.Disabled...)
+		for _, name := range names {
+			if !strings.Contains(string(rules), "- alert: "+name+"\n") {
+				t.Errorf("helm/test/values/%s.yaml: there is no alert %s", variant, name)
+			}
+		}
+		if len(names) == 0 {
+			t.Errorf("helm/test/values/%s.yaml names no alert", variant)
+		}
 	}
 }
 
