@@ -89,7 +89,7 @@ func jobTime(name, field string, of func(*cas.Job) time.Time) family {
 }
 
 func workers(v *schedule.View, e *exposition) {
-	v.Snapshot.AllGroups(func(g *sweep.Group) { e.emit(float64(g.Workers), g.CloudProduct, g.RegionID, g.Status) })
+	v.Snapshot.AllGroups(func(g sweep.Group) { e.emit(float64(g.Workers), g.CloudProduct, g.RegionID, g.Status) })
 }
 
 func oldestModified(v *schedule.View, e *exposition) {

@@ -83,7 +83,7 @@ func state(v *schedule.View, now time.Time, maxStaleness time.Duration) JobState
 		s.Stale = v.Snapshot != nil
 		return s
 	}
-	v.Snapshot.AllGroups(func(g *sweep.Group) {
+	v.Snapshot.AllGroups(func(g sweep.Group) {
 		i := slices.IndexFunc(s.Workers, func(c StatusCount) bool { return c.Status == g.Status })
 		if i < 0 {
 			i, s.Workers = len(s.Workers), append(s.Workers, StatusCount{Status: g.Status})

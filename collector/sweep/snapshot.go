@@ -48,20 +48,18 @@ type Snapshot struct {
 
 // AllGroups calls f for every group, and for those without workers that complete the
 // statuses of a product and region. Those are not kept: most would be zeros.
-func (s *Snapshot) AllGroups(f func(*Group)) {
-	var none Group
+func (s *Snapshot) AllGroups(f func(Group)) {
 	for rest := s.Groups; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].CloudProduct == rest[0].CloudProduct && rest[n].RegionID == rest[0].RegionID {
 			n++
 		}
 		for i := range rest[:n] {
-			f(&rest[i])
+			f(rest[i])
 		}
 		for _, status := range s.statuses {
 			if !slices.ContainsFunc(rest[:n], func(g Group) bool { return g.Status == status }) {
-				none = Group{CloudProduct: rest[0].CloudProduct, RegionID: rest[0].RegionID, Status: status}
-				f(&none)
+				f(Group{CloudProduct: rest[0].CloudProduct, RegionID: rest[0].RegionID, Status: status})
 			}
 		}
 		rest = rest[n:]
