@@ -18,8 +18,7 @@ type answers struct {
 	up, skew, lastError *prometheus.Desc
 
 	mu      sync.Mutex
-	known   bool // some request has ended
-	reached bool // the last one was answered by the API, which had nothing against the key
+	reached *float64 // 1 if the last request reached the API, else 0; nil before the first
 	seconds *float64
 	failed  map[string][]string // reason and code of the last error by action, until that succeeds
 }
@@ -43,7 +42,7 @@ func (a *answers) take(r cas.Request) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.known, a.reached = true, reached(r)
+	a.reached = new(reached(r))
 	if r.Skew != nil {
 		seconds := r.Skew.Seconds()
 		a.seconds = &seconds
@@ -55,16 +54,17 @@ func (a *answers) take(r cas.Request) {
 	a.failed[r.Action] = []string{string(reason.Of(r.Err)), errorCode(r.Code)}
 }
 
-// reached reports whether a request reached the API, and the API can be used. What has
+// reached returns 1 if a request reached the API, and the API can be used. What has
 // neither an error code nor a request id was answered by something else.
-func reached(r cas.Request) bool {
-	switch reason.Of(r.Err) {
-	case "":
-		return true
-	case reason.Auth, reason.Network, reason.Timeout, reason.ServerError:
-		return false
+func reached(r cas.Request) float64 {
+	why := reason.Of(r.Err)
+	switch {
+	case why == reason.Auth, why == reason.Network, why == reason.Timeout, why == reason.ServerError:
+		return 0
+	case r.Err != nil && r.Code == "" && r.RequestID == "":
+		return 0
 	default:
-		return r.Code != "" || r.RequestID != ""
+		return 1
 	}
 }
 
@@ -99,8 +99,8 @@ func (a *answers) metrics() (all []prometheus.Metric) {
 	add := func(desc *prometheus.Desc, value float64, labels ...string) {
 		all = append(all, prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...))
 	}
-	if a.known {
-		add(a.up, truth(a.reached))
+	if a.reached != nil {
+		add(a.up, *a.reached)
 	}
 	if a.seconds != nil {
 		add(a.skew, *a.seconds)

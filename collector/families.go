@@ -9,6 +9,8 @@ import (
 	"aliyun_cas_exporter/internal/cas"
 )
 
+const namespace = "aliyun_cas"
+
 // description is what every family has.
 type description struct {
 	name   string // without prefix

@@ -10,8 +10,6 @@ import (
 	"aliyun_cas_exporter/internal/reason"
 )
 
-const namespace = "aliyun_cas"
-
 // Metrics counts what the exporter itself does for one account. It is the
 // cas.Observer of the account's client and its schedule.Observer.
 type Metrics struct {
