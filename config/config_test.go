@@ -429,6 +429,30 @@ func TestFlagsOverrideVariables(t *testing.T) {
 	}
 }
 
+// TestOddSettings are allowed, and worth a look: the API may know products that are not
+// documented, and a key of the environment hides one in files.
+func TestOddSettings(t *testing.T) {
+	for _, c := range []struct {
+		settings map[string]string
+		want     []string
+	}{
+		{with("CAS_CLOUD_PRODUCTS", "SLB,webHosting,DDOS"), nil},
+		{with("CAS_CLOUD_PRODUCTS", "slb"), []string{`CAS_CLOUD_PRODUCTS: "slb" is not a documented product; did you mean SLB?`}},
+		{with("CAS_CLOUD_PRODUCTS", "ESA,CDN"), []string{
+			`CAS_CLOUD_PRODUCTS: "ESA" is not one of the documented products, ALB, APIGateway, CDN, CR, DCDN, DDOS, FC, GA, LIVE, MSE, NLB, OSS, SAE, SLB, TencentCDN, VOD, WAF, webHosting`,
+		}},
+		{with("CAS_ACCESS_KEY_ID_FILE", "/dev/null", "CAS_ACCESS_KEY_SECRET_FILE", "/dev/null"), []string{
+			"the key files of CAS_ACCESS_KEY_ID_FILE and CAS_ACCESS_KEY_SECRET_FILE are not used: ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET take precedence; see CAS_CREDENTIALS",
+		}},
+		{with("CAS_ACCESS_KEY_ID_FILE", "/dev/null", "CAS_ACCESS_KEY_SECRET_FILE", "/dev/null", "CAS_CREDENTIALS", "env"), nil},
+		{with("CAS_ACCESS_KEY_ID_FILE", "/dev/null", "CAS_ACCESS_KEY_SECRET_FILE", "/dev/null", "CAS_CREDENTIALS", "file"), nil},
+	} {
+		if s := good(t, c.settings); !slices.Equal(s.Warnings, c.want) {
+			t.Errorf("%v: got %q, want %q", c.settings, s.Warnings, c.want)
+		}
+	}
+}
+
 // TestWarnings are about what is odd and does no harm, as what Kubernetes puts
 // into pods beside a service called cas.
 func TestWarnings(t *testing.T) {

@@ -67,8 +67,33 @@ func (l *loader) key() Key {
 			l.warn("%s names no file so far", n.variable)
 		}
 	}
+	if k.Source == "env" && l.Credentials == "auto" && ways[1].configured {
+		l.warn("the key files of CAS_ACCESS_KEY_ID_FILE and CAS_ACCESS_KEY_SECRET_FILE are not used: " +
+			"ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET take precedence; see CAS_CREDENTIALS")
+	}
 	l.checkKey(&k)
 	return k
+}
+
+// NamedFile is a file, with the variable that names it.
+type NamedFile struct {
+	Variable string
+	Path     File
+}
+
+// Files returns the files that the source reads, but for a profile's.
+func (k *Key) Files() []NamedFile {
+	switch {
+	case k.Source == "oidc":
+		return []NamedFile{{"ALIBABA_CLOUD_OIDC_TOKEN_FILE", k.OIDCTokenFile}}
+	case k.Source != "file":
+		return nil
+	}
+	files := []NamedFile{{"CAS_ACCESS_KEY_ID_FILE", k.AccessKeyIDFile}, {"CAS_ACCESS_KEY_SECRET_FILE", k.AccessKeySecretFile}}
+	if k.SecurityTokenFile != "" {
+		files = append(files, NamedFile{"CAS_SECURITY_TOKEN_FILE", k.SecurityTokenFile})
+	}
+	return files
 }
 
 // keys reads what could configure a source.

@@ -147,11 +147,7 @@ func (l *loader) watched() {
 func (l *loader) workers() {
 	l.oneOf("CAS_STATUSES", l.Statuses, "editing", "pending", "scheduling", "processing", "success", "error",
 		"rollback", "rollback_success", "rollback_error")
-	for _, product := range l.CloudProducts {
-		if strings.ContainsAny(product, ";| \t\n") {
-			l.fault("CAS_CLOUD_PRODUCTS", "products must be separated by commas")
-		}
-	}
+	l.products()
 	l.between("CAS_MAX_WORKERS_PER_JOB", l.MaxWorkersPerJob, 1, 100_000_000)
 	l.between("CAS_MAX_GROUPS_PER_JOB", l.MaxGroupsPerJob, 1, 1_000_000)
 	l.between("CAS_MAX_JOBS", l.MaxJobs, 1, 10_000_000)

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -125,21 +124,6 @@ func sourceOf(s *config.Settings) credentials.Options {
 		Role: role(s, s.RoleArn), SessionName: s.RoleSessionName, STSRegion: k.STSRegion, STSVPC: k.STSVPC, STSEndpoint: k.STSEndpoint,
 		Transport: rpc.NewTransport(s.Concurrency, proxy(s)), UserAgent: userAgent(),
 	}
-}
-
-// checkConfig prints what is in force. The profile of a file is read too: a mode
-// that is not supported should not show first in a poll.
-func checkConfig(s *config.Settings, stdout, stderr io.Writer) int {
-	s.WriteEffective(stdout)
-	said, err := sourceOf(s).Check()
-	switch {
-	case err != nil:
-		_, _ = fmt.Fprintf(stderr, "CAS_CREDENTIALS: %v\n", err)
-		return exitSettings
-	case said != "":
-		_, _ = fmt.Fprintf(stdout, "# the profile: %s\n", said)
-	}
-	return exitOK
 }
 
 // proxy returns the proxy for a request as Go's own rules have it.

@@ -1,12 +1,14 @@
 package credentials
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -91,6 +93,20 @@ func readWord(path string) (string, error) {
 	return text, nil
 }
 
+// CheckFile reads a file that holds a key or a token, and returns why it cannot be used.
+// A file that does not exist can come later. What is no file, such as a pipe, is not
+// opened: reading would empty it, or wait.
+func CheckFile(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil
+	}
+	if _, err = readWord(path); errors.Is(err, errNotExist) {
+		return nil
+	}
+	return err
+}
+
 // isWord reports whether a text can be a key, a token or a role.
 func isWord(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' })
@@ -103,16 +119,23 @@ func readText(path string) (string, error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return "", errNotExist
+	case errors.Is(err, os.ErrPermission):
+		return "", errors.New("permission denied")
 	case err != nil:
 		return "", errors.New("cannot be opened")
 	}
 	defer func() { _ = file.Close() }()
 	text, err := io.ReadAll(io.LimitReader(file, maxAnswer))
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EISDIR):
+		return "", errors.New("is a directory")
+	case err != nil:
 		return "", errors.New("cannot be read")
 	}
 	trimmed := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff")) // editors put a byte order mark there
 	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return "", errors.New("is not UTF-8: it has a byte order mark of UTF-16")
 	case !utf8.ValidString(trimmed):
 		return "", errors.New("is not UTF-8")
 	case trimmed == "":

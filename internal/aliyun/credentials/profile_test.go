@@ -134,7 +134,7 @@ func TestProfile(t *testing.T) {
 		}},
 		{"a byte order mark", "plain", "\ufeff" + cliProfiles, "", "LTAIbase", nil},
 		{"a byte order mark, shared", "", "", "\ufeff" + sharedProfiles, "LTAIbase", nil},
-		{"UTF-16", "plain", "\xff\xfe{\x00", sharedProfiles, "profile: the command line's configuration is not UTF-8", nil},
+		{"UTF-16", "plain", "\xff\xfe{\x00", sharedProfiles, "profile: the command line's configuration is not UTF-8: it has a byte order mark of UTF-16", nil},
 		{"no current one", "", strings.Replace(strings.Replace(cliProfiles, `"key"`, `""`, 1), `"name": "key"`, `"name": "default"`, 1), "", "LTAIbase", nil},
 		{"a region that is another host", "region", cliProfiles, "", "profile: its sts_region is not a region such as cn-hangzhou", nil},
 		{"an endpoint that is none", "endpoint", cliProfiles, "", "profile: its sts_endpoint is not a host such as sts.cn-hangzhou.aliyuncs.com", nil},

@@ -176,7 +176,7 @@ func TestFile(t *testing.T) {
 		"empty":            {"x", " \n", "access key secret file: is empty"},
 		"two lines":        {"CANARY\nCANARY", "x", "access key id file: holds more than one word"},
 		"JSON":             {"x", `{"secret": "CANARY"}`, "access key secret file: holds more than one word"},
-		"UTF-16":           {"\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00", "x", "access key id file: is not UTF-8"},
+		"UTF-16":           {"\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00", "x", "access key id file: is not UTF-8: it has a byte order mark of UTF-16"},
 		"a BOM inside":     {"CAN\ufeffARY", "x", "access key id file: holds more than one word"},
 		"quotes":           {`"CANARY"`, "x", "access key id file: contains quotes; keys never do"},
 		"single quotes":    {"x", "'CANARY'", "access key secret file: contains quotes; keys never do"},
