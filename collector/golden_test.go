@@ -157,7 +157,7 @@ func facts(exposition string) string {
 	return kept.String()
 }
 
-// TestDocumentsNameEveryFamily holds docs/metrics.md, and the table in README.md,
+// TestDocumentsNameEveryFamily holds docs/metrics.md, with the table at its head,
 // against what is exposed: names, types, labels, and none too many.
 func TestDocumentsNameEveryFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 			t.Errorf("docs/metrics.md names %s, which is not exposed", name)
 		}
 		holdShipped(t, exposed)
-		docsync.Check(t, *update, "../README.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
+		docsync.Check(t, *update, "../docs/metrics.md", "metrics", "Prefix `aliyun_cas_`.\n\n"+table.String())
 	})
 }
 

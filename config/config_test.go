@@ -21,7 +21,7 @@ import (
 	"aliyun_cas_exporter/internal/docsync"
 )
 
-var update = flag.Bool("update", false, "write the table of settings into README.md")
+var update = flag.Bool("update", false, "write the table of settings into docs/settings.md")
 
 // key is the least that the settings need.
 var key = env{"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}
@@ -168,7 +168,7 @@ func TestREADMEHasTheTable(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, value, v.Meaning)
 	}
-	docsync.Check(t, *update, "../README.md", "settings", b.String())
+	docsync.Check(t, *update, "../docs/settings.md", "settings", b.String())
 }
 
 // TestValues loads one variable at a time and looks at what is in force.
@@ -649,7 +649,7 @@ func TestSource(t *testing.T) {
 		}
 		return file
 	}
-	t.Run("auto takes the first in the order of README.md", func(t *testing.T) {
+	t.Run("auto takes the first in the order of docs/settings.md", func(t *testing.T) {
 		environment := env{"ALIBABA_CLOUD_CREDENTIALS_FILE": home(t)}
 		maps.Copy(environment, all)
 		var got []string
@@ -670,7 +670,7 @@ func TestSource(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(got, documented(t)); diff != "" {
-			t.Errorf("the table of README.md (-want +got):\n%s", diff)
+			t.Errorf("the table of docs/settings.md (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("the setting picks one", func(t *testing.T) {
@@ -749,10 +749,10 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// documented returns the sources of the table of README.md, in its order.
+// documented returns the sources of the table of docs/settings.md, in its order.
 func documented(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../docs/settings.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,9 +191,9 @@ func TestProfile(t *testing.T) {
 		if _, err := o.Check(); fmt.Sprint(err) != want {
 			t.Errorf("check: got %v, want %s", err, want)
 		}
-		text, err := os.ReadFile("../../../README.md")
+		text, err := os.ReadFile("../../../docs/settings.md")
 		if err != nil || !strings.Contains(string(text), "`"+mode+"`") {
-			t.Errorf("README.md does not say that %s is not supported (%v)", mode, err)
+			t.Errorf("docs/settings.md does not say that %s is not supported (%v)", mode, err)
 		}
 	}
 	t.Run("a changed profile is used once the old key is refused", func(t *testing.T) {

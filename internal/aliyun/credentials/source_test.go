@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -43,35 +42,6 @@ func expect(t *testing.T, what string, got, want []string) {
 	if !slices.Equal(want, got) {
 		diff := cmp.Diff(want, got)
 		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
-// TestREADMENamesTests holds the table of sources: each has the test that it names.
-func TestREADMENamesTests(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tests strings.Builder
-	files, _ := filepath.Glob("*_test.go")
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tests.Write(text)
-	}
-	_, table, _ := strings.Cut(string(readme), "| source |")
-	table, _, _ = strings.Cut(table, "\n\n")
-	rows := strings.Split(table, "\n")[2:]
-	if len(rows) != 7 {
-		t.Errorf("got %d sources, want 6 and roles", len(rows))
-	}
-	for _, row := range rows {
-		name := regexp.MustCompile("\\| `(Test\\w+)` \\|$").FindStringSubmatch(row)
-		if name == nil || !strings.Contains(tests.String(), "\nfunc "+name[1]+"(t *testing.T) {") {
-			t.Errorf("no test of its name: %s", row)
-		}
 	}
 }
 
