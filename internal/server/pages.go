@@ -48,7 +48,25 @@ func newPages(o Options) (*pages, error) {
 	if err := templates.ExecuteTemplate(&page, "runbooks.html", text); err != nil {
 		return nil, fmt.Errorf("render the runbooks: %w", err)
 	}
-	return &pages{options: o, templates: templates, runbooks: static("text/html; charset=utf-8", page.Bytes())}, nil
+	return &pages{options: o, templates: templates, runbooks: withJobID(page.Bytes())}, nil
+}
+
+// exampleJobID stands in the runbooks' calls for the reader's own.
+const exampleJobID = "8888"
+
+// withJobID serves a page, with the id of the parameter job_id in place of the
+// example, so that calls can be pasted. Anything but digits changes nothing.
+func withJobID(page []byte) http.Handler {
+	const contentType = "text/html; charset=utf-8"
+	asIs := static(contentType, page)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, err := strconv.ParseUint(r.URL.Query().Get("job_id"), 10, 64)
+		if err != nil {
+			asIs.ServeHTTP(w, r)
+			return
+		}
+		static(contentType, bytes.ReplaceAll(page, []byte(exampleJobID), strconv.AppendUint(nil, id, 10))).ServeHTTP(w, r)
+	})
 }
 
 // start writes the start page.

@@ -163,6 +163,22 @@ func TestRunbooksPage(t *testing.T) {
 	harmless(t, page)
 }
 
+// TestRunbooksNameTheJob: an alert's link has its job's id, and so have the calls.
+func TestRunbooksNameTheJob(t *testing.T) {
+	f := newServer(t, func(o *server.Options) {
+		o.Runbooks = "# Runbooks\n\n`aliyun cas DescribeDeploymentJob --JobId 8888`\n"
+	})
+	for query, want := range map[string]string{
+		"": "--JobId 8888<", "?job_id=": "--JobId 8888<", "?job_id=240527": "--JobId 240527<",
+		"?job_id=1%3Cscript%3E": "--JobId 8888<", "?job_id=-1": "--JobId 8888<", "?job_id=99999999999999999999": "--JobId 8888<",
+	} {
+		answer := f.ask("GET", "/runbooks"+query)
+		if page := answer.Body.String(); !strings.Contains(page, want) || answer.Header().Get("Content-Length") != strconv.Itoa(len(page)) {
+			t.Errorf("%s: no %q in %d bytes, announced as %s:\n%s", query, want, len(page), answer.Header().Get("Content-Length"), page)
+		}
+	}
+}
+
 // TestRunbookLinks follows each link of the start page, for every reason, into the
 // runbooks that are shipped.
 func TestRunbookLinks(t *testing.T) {
