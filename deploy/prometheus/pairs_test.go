@@ -1,0 +1,151 @@
+package prometheus_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pair is a job in a status, all of whose workers are in one, for as long as a status can last.
+type pair struct{ job, worker string }
+
+// cover says what of a pair raises an alert: its name, or why none is needed.
+type cover struct {
+	alert string
+	fine  string
+}
+
+// covers is the whole of what can be stuck: every status of a job with every status of a worker.
+func covers() map[pair][]cover {
+	const (
+		failed, rollback, stuck    = "AliyunCasDeploymentWorkersFailed", "AliyunCasDeploymentRollbackFailed", "AliyunCasDeploymentWorkersStuck"
+		stalled, never, overdue    = "AliyunCasDeploymentJobStalled", "AliyunCasDeploymentJobNeverStarted", "AliyunCasDeploymentJobOverdue"
+		jobFailed, undocumented    = "AliyunCasDeploymentJobFailed", "AliyunCasUndocumentedStatus"
+		done, rolledBack, ofTheJob = "it has the certificate", "it has the certificate that it had before, as somebody asked for", "it waits for its job, which has an alert"
+	)
+	ofJob := map[string][]cover{
+		"editing":    {{alert: never}},
+		"pending":    {{alert: overdue}},
+		"scheduling": {{alert: overdue}},
+		"processing": {{alert: stalled}},
+		"success":    nil,
+		"error":      {{alert: jobFailed}},
+		"halted":     {{alert: undocumented}},
+	}
+	ofWorker := map[string]cover{
+		"editing":          {fine: ofTheJob},
+		"pending":          {fine: ofTheJob},
+		"scheduling":       {alert: stuck},
+		"processing":       {alert: stuck},
+		"success":          {fine: done},
+		"error":            {alert: failed},
+		"rollback":         {alert: stuck},
+		"rollback_success": {fine: rolledBack},
+		"rollback_error":   {alert: rollback},
+		"paused":           {alert: undocumented},
+	}
+	table := map[pair][]cover{}
+	for job, alerts := range ofJob {
+		for worker, c := range ofWorker {
+			table[pair{job, worker}] = append(slices.Clone(alerts), c)
+		}
+	}
+	// A job that has ended moves no worker that waits.
+	for _, job := range []string{"success", "error"} {
+		for _, worker := range []string{"editing", "pending"} {
+			table[pair{job, worker}] = append(slices.Clone(ofJob[job]), cover{alert: stuck})
+		}
+	}
+	// One cause, one alert: what its workers do explains the job.
+	for _, worker := range []string{"scheduling", "processing", "rollback"} {
+		table[pair{"processing", worker}] = []cover{{alert: stuck}}
+	}
+	for _, worker := range []string{"error", "rollback_error"} {
+		table[pair{"error", worker}] = []cover{ofWorker[worker]}
+	}
+	// A status that nobody knows is all that can be said, of the worker or of the job.
+	for _, worker := range []string{"editing", "pending"} {
+		table[pair{"halted", worker}] = []cover{{alert: undocumented}}
+	}
+	return table
+}
+
+func (p pair) String() string { return p.job + "/" + p.worker }
+
+// pairsTest is a test for promtool: a job for each pair, untouched for two hours, and what fires in the end.
+func pairsTest(table map[pair][]cover) string {
+	var series, fires strings.Builder
+	for _, p := range slices.SortedFunc(maps.Keys(table), func(a, b pair) int { return strings.Compare(a.String(), b.String()) }) {
+		add := func(values, family, labels string) {
+			fmt.Fprintf(&series, "      - {values: %s, series: 'aliyun_cas_deployment_%s{job=\"cas\",instance=\"a\",job_id=\"%s\"%s}'}\n", values, family, p, labels)
+		}
+		add("1x30", "job_up", "")
+		add("0x30", "failed_workers_omitted", "")
+		add("0+240x30", "job_last_success_timestamp_seconds", "")
+		add("0x30", "job_modified_timestamp_seconds", "")
+		add("0x30", "job_start_timestamp_seconds", "")
+		add("1x30", "job_workers", "")
+		add("1x30", "job_status", fmt.Sprintf(`,status="%s"`, p.job))
+		group := fmt.Sprintf(`,cloud_product="SLB",region_id="cn-hangzhou",status="%s"`, p.worker)
+		add("1x30", "workers", group)
+		add("0x30", "workers_oldest_modified_timestamp_seconds", group)
+		for _, name := range fired(table[p]) {
+			fmt.Fprintf(&fires, "          - {labels: '{alertname=\"%s\", job_id=\"%s\"}', value: 1}\n", name, p)
+		}
+	}
+	return "rule_files: [rules.yml]\nevaluation_interval: 4m\ntests:\n  - name: pairs\n    interval: 4m\n    input_series:\n" + series.String() +
+		"    promql_expr_test:\n      - eval_time: 2h\n        expr: group by (alertname, job_id) (ALERTS{alertstate=\"firing\"})\n        exp_samples:\n" + fires.String()
+}
+
+// fired returns the names of the alerts, each once.
+func fired(covers []cover) []string {
+	var names []string
+	for _, c := range covers {
+		if c.alert != "" {
+			names = append(names, c.alert)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// TestEveryPairIsCovered: whatever a job and its workers can be stuck in raises exactly the alerts of the table.
+func TestEveryPairIsCovered(t *testing.T) {
+	rules, blocks := alerts(t)
+	table := covers()
+	if len(table) != 7*10 {
+		t.Errorf("%d pairs, want 7 statuses of a job by 10 of a worker", len(table))
+	}
+	named := map[string]bool{}
+	for p, all := range table {
+		if len(all) == 0 {
+			t.Errorf("%s has neither an alert nor a reason", p)
+		}
+		for _, c := range all {
+			if (c.alert == "") == (c.fine == "") {
+				t.Errorf("%s: want an alert or a reason", p)
+			}
+		}
+		for _, name := range fired(all) {
+			named[name] = true
+		}
+	}
+	if output, ok := testRules(t, rules, pairsTest(table), ""); !ok {
+		t.Error(output)
+	}
+	for name := range named {
+		i := slices.IndexFunc(blocks, func(b block) bool { return b.name == name })
+		if i < 0 {
+			t.Errorf("there is no alert %s", name)
+			continue
+		}
+		t.Run("without "+name, func(t *testing.T) {
+			if _, ok := testRules(t, strings.Replace(rules, blocks[i].expression(), "          vector(1) > 2\n", 1), pairsTest(table), ""); ok {
+				t.Error("no pair fails")
+			}
+		})
+	}
+	t.Logf("%d pairs, %d alerts", len(table), len(named))
+}

@@ -1,0 +1,131 @@
+package prometheus_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"text/template"
+)
+
+// annotations returns the texts of all alerts, each as `alert name`.
+func annotations(t *testing.T) map[string]string {
+	t.Helper()
+	_, blocks := alerts(t)
+	texts, anchors := map[string]string{}, map[string]string{}
+	one := regexp.MustCompile(`(?m)^          (summary|description|runbook_url|console_url): (&\w+ )?(\*\w+|>-\n(?:            .*\n)+|.*)`)
+	for i, b := range blocks {
+		found := one.FindAllStringSubmatch(b.text, -1)
+		if len(found) != 4 {
+			t.Fatalf("%d texts of %s are understood, of 4", len(found), b.name)
+		}
+		for _, m := range found {
+			text := m[3]
+			if folded, ok := strings.CutPrefix(text, ">-\n"); ok {
+				text = strings.Join(strings.Fields(folded), " ")
+			}
+			if name, ok := strings.CutPrefix(text, "*"); ok {
+				text = anchors[name]
+			}
+			if m[2] != "" {
+				anchors[strings.Trim(m[2], "& ")] = text
+			}
+			texts[fmt.Sprintf("%s %s (alert %d)", b.name, m[1], i+1)] = text
+		}
+	}
+	return texts
+}
+
+// sample is what a query in a text returns.
+type sample struct {
+	Labels map[string]string
+	Value  float64
+}
+
+// functions returns those that texts use. Queries find a series without labels, or nothing.
+func functions(t *testing.T, found bool, queries *[]string) template.FuncMap {
+	t.Helper()
+	duration := func(v float64) string { return fmt.Sprint(v, "s") }
+	return template.FuncMap{
+		"query": func(q string) []sample {
+			*queries = append(*queries, q)
+			if !found {
+				return nil
+			}
+			return []sample{{map[string]string{}, 1}}
+		},
+		"first":              func(s []sample) sample { return s[0] },
+		"value":              func(s sample) float64 { return s.Value },
+		"label":              func(name string, s sample) string { return s.Labels[name] },
+		"sortByLabel":        func(_ string, s []sample) []sample { return s },
+		"humanizeDuration":   duration,
+		"humanizePercentage": duration,
+	}
+}
+
+// TestTextsRenderWithoutLabels: vmalert before 1.130 drops an alert whose text prints a label that the series lacks,
+// where Prometheus prints nothing. So without missingkey=zero no text fails, and none shows the hole.
+func TestTextsRenderWithoutLabels(t *testing.T) {
+	for name, text := range annotations(t) {
+		for _, found := range []bool{true, false} {
+			for _, labels := range []map[string]string{{}, {"job": "cas", "job_id": "8888", "status": "error"}} {
+				var queries []string
+				parsed, err := template.New(name).Funcs(functions(t, found, &queries)).Parse(`{{$labels := .Labels}}{{$value := .Value}}` + text)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				var out strings.Builder
+				if err := parsed.Execute(&out, map[string]any{"Labels": labels, "Value": 1.0}); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				for _, hole := range []string{"<no value>", "<nil>", "%!"} {
+					if strings.Contains(out.String()+strings.Join(queries, "\n"), hole) {
+						t.Errorf("%s shows %s with labels %v: %s\n%s", name, hole, labels, out.String(), queries)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestTextsAskTheirOwnExporter: no query of a text finds the series of another cluster, namespace, scrape job or, where
+// the alert has them, account, API region and deployment job.
+func TestTextsAskTheirOwnExporter(t *testing.T) {
+	_, blocks := alerts(t)
+	if len(blocks) < 20 {
+		t.Fatalf("%d alerts", len(blocks))
+	}
+	identity := map[string]string{"cluster": "c", "namespace": "n", "job": "j", "account": "a", "api_region": "r", "job_id": "8888"}
+	asked := 0
+	for name, text := range annotations(t) {
+		var queries []string
+		parsed := template.Must(template.New(name).Funcs(functions(t, true, &queries)).Parse(`{{$labels := .Labels}}{{$value := .Value}}` + text))
+		if err := parsed.Execute(&strings.Builder{}, map[string]any{"Labels": identity, "Value": 1.0}); err != nil {
+			t.Fatal(err)
+		}
+		of := []string{"cluster", "namespace", "job"}
+		if !strings.HasPrefix(name, "AliyunCasExporterDown") && !strings.HasPrefix(name, "AliyunCasExporterTargetDown") && !strings.HasPrefix(name, "AliyunCasShardMissing") {
+			of = append(of, "account", "api_region")
+		}
+		for _, q := range queries {
+			asked++
+			for _, label := range of {
+				if want := fmt.Sprintf("%s=%q", label, identity[label]); !strings.Contains(q, want) {
+					t.Errorf("%s: %s does not ask for %s", name, q, want)
+				}
+			}
+		}
+	}
+	if asked < 50 {
+		t.Errorf("texts ask only %d queries", asked)
+	}
+}
+
+// TestTextsSayWhatToDoFirst: whoever reads nothing but the text of an alert knows how to begin.
+func TestTextsSayWhatToDoFirst(t *testing.T) {
+	for name, text := range annotations(t) {
+		if strings.Contains(name, " description ") && (!strings.Contains(text, "First, ") || !regexp.MustCompile(`\bThen\b|\bIf not\b|\bUntil\b`).MatchString(text)) {
+			t.Errorf("%s does not say what to do first, and then: %s", name, text)
+		}
+	}
+}
