@@ -32,11 +32,7 @@ go build -buildvcs=false -o "$dir/exporter" .
 start exporter 10077 "$dir/exporter" --demo
 exporter=$address
 
-cat >"$dir/alertmanager.yml" <<END
-route: {receiver: nobody, group_by: [alertname, job_id]}
-receivers: [{name: nobody}]
-END
-start alertmanager 9093 "$alertmanager/alertmanager" --config.file="$dir/alertmanager.yml" \
+start alertmanager 9093 "$alertmanager/alertmanager" --config.file=deploy/prometheus/alertmanager.yml \
   --storage.path="$dir/alertmanager" --cluster.listen-address=
 alerts=$address
 

@@ -7,7 +7,7 @@ import (
 )
 
 // quiet is how many evaluations a false alert has time to arrive in: more than
-// any rule's for, but for the 2h of AliyunCasWorkerCountDisagrees.
+// any rule's for, but for those of an hour and more.
 const quiet = 18
 
 func TestOneExporterIsReplaced(t *testing.T) {
@@ -46,17 +46,19 @@ func TestReplicas(t *testing.T) {
 		replicas[i] = next
 		w.scrape(replicas...)
 	}
-	// One that dies is no concern while the other watches.
+	// One that dies is missed, but the other watches.
 	replicas[0].kill()
+	down := w.hook.firing(t, map[string]string{"alertname": targetDown})
+	w.says(down, about(targetDown, "warning", ""), replicas[0].address, "First, ")
 
 	w.settle(quiet)
 	w.stands(alert)
-	if n := len(w.hook.matching("firing", nil)); n != 1 {
+	if n := len(w.hook.matching("firing", alert.Labels)); n != 1 {
 		t.Errorf("%d messages of one failure, want 1", n)
 	}
 	w.becomes(8888, "success", time.Now())
 	w.hook.resolved(t, alert)
-	w.only(workersFailed)
+	w.only(targetDown, workersFailed)
 }
 
 // shards starts the exporters of all shards.
@@ -159,9 +161,7 @@ func TestMissingShard(t *testing.T) {
 	w.scrape(three...)
 	three[1].kill()
 	alert := w.hook.firing(t, map[string]string{"alertname": shardMissing})
-	w.says(alert, map[string]string{
-		"alertname": shardMissing, "severity": "critical", "job": "aliyun-cas-exporter", "total_shards": "3",
-	}, "1 of 3", "0 2")
+	w.says(alert, about(shardMissing, "critical", "", "total_shards", "3"), "1 of 3", "0 2")
 	three[1] = w.shard(1, 3)
 	w.scrape(three...)
 	w.hook.resolved(t, alert)

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -23,8 +24,9 @@ type notice struct {
 type webhook struct {
 	url string
 
-	mu      sync.Mutex
-	notices []notice
+	mu       sync.Mutex
+	notices  []notice
+	messages []int // the size of each, in bytes
 }
 
 func newWebhook(t *testing.T) *webhook {
@@ -34,11 +36,16 @@ func newWebhook(t *testing.T) *webhook {
 		var message struct {
 			Alerts []notice `json:"alerts"`
 		}
-		if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = json.Unmarshal(body, &message)
+		}
+		if err != nil {
 			t.Errorf("the webhook cannot read a message: %v", err)
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
+		h.messages = append(h.messages, len(body))
 		for _, n := range message.Alerts {
 			n.arrived = time.Now()
 			h.notices = append(h.notices, n)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"aliyun_cas_exporter/internal/simulator"
 )
@@ -27,8 +28,14 @@ type world struct {
 	targets string // the file of Prometheus' targets
 }
 
-// newWorld starts a world, and lets the test run beside others.
+// newWorld starts a world in which each alert is a message of its own, and lets the test run beside others.
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldThatGroups(t, "'...'")
+}
+
+// newWorldThatGroups starts a world whose Alertmanager puts alerts with the same labels of these into one message.
+func newWorldThatGroups(t *testing.T, groupBy string) *world {
 	t.Helper()
 	program(t, "E2E_EXPORTER")
 	t.Parallel()
@@ -38,11 +45,19 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(server.Close)
 	w.apiURL = server.URL
 
-	// Each alert is a message of its own, at once, and once.
+	// Each alert is a message of its own, once, unless the shipped configuration inhibits it.
+	shipped, err := os.ReadFile("../../deploy/prometheus/alertmanager.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inhibit := regexp.MustCompile(`(?ms)^inhibit_rules:.*`).FindString(string(shipped))
+	if inhibit == "" {
+		t.Fatal("the shipped configuration of Alertmanager inhibits nothing")
+	}
 	w.write(filepath.Join(dir, "alertmanager.yml"), `
-route: {receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
+route: {receiver: test, group_by: [%s], group_wait: 2s, group_interval: 1s, repeat_interval: 1h}
 receivers: [{name: test, webhook_configs: [{url: %q}]}]
-`, w.hook.url)
+%s`, groupBy, w.hook.url, inhibit)
 	alertmanager := start(t, nil, program(t, "E2E_ALERTMANAGER"), "--config.file="+dir+"/alertmanager.yml",
 		"--storage.path="+dir+"/alertmanager", "--cluster.listen-address=", "--web.listen-address=127.0.0.1:0")
 
@@ -79,7 +94,7 @@ func (w *world) write(path, format string, args ...any) {
 func (w *world) exporter(env ...string) *process {
 	w.Helper()
 	return start(w.T, append([]string{
-		"CAS_ENDPOINT=" + w.apiURL, "CAS_POLL_INTERVAL=1s", "CAS_RESYNC_INTERVAL=1m", "CAS_MAX_STALENESS=10s",
+		"CAS_ENDPOINT=" + w.apiURL, "CAS_POLL_INTERVAL=1s", "CAS_STUCK_AFTER=15s", "CAS_RESYNC_INTERVAL=1m", "CAS_MAX_STALENESS=10s",
 		fmt.Sprintf("CAS_REQUESTS_PER_SECOND=%d", limit), "CAS_WEB_LISTEN_ADDRESS=127.0.0.1:0",
 		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + simulator.DemoAccessKeySecret,
 	}, env...), program(w.T, "E2E_EXPORTER"))
@@ -117,16 +132,24 @@ func (w *world) scrape(exporters ...*process) {
 	w.sees(`group by (instance) (aliyun_cas_poll_last_timestamp_seconds)`, "instance", want)
 }
 
-// only holds that these alerts fired, and no others, and that each was sent once
+// only checks that these alerts arrived, and no others, and that each was sent once
 // when it began and once when it ended.
 func (w *world) only(names ...string) {
 	w.Helper()
+	w.onlyBut(nil, names...)
+}
+
+// onlyBut is only, but these fired too and were inhibited.
+func (w *world) onlyBut(inhibited []string, names ...string) {
+	w.Helper()
 	slices.Sort(names)
+	all := append(slices.Clone(names), inhibited...)
+	slices.Sort(all)
 	fired, problem := w.query(`group by (alertname) (last_over_time(ALERTS{alertstate="firing"}[1h]))`, "alertname")
-	if diff := problem + cmp.Diff(names, slices.Sorted(maps.Keys(fired))); diff != "" {
+	if diff := problem + cmp.Diff(all, slices.Sorted(maps.Keys(fired)), cmpopts.EquateEmpty()); diff != "" {
 		w.Errorf("alerts that fired: -want +got\n%s", diff)
 	}
-	if diff := cmp.Diff(names, w.hook.names()); diff != "" {
+	if diff := cmp.Diff(names, w.hook.names(), cmpopts.EquateEmpty()); diff != "" {
 		w.Errorf("alerts that arrived: -want +got\n%s", diff)
 	}
 	status := map[string]string{}
