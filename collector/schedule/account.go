@@ -68,6 +68,7 @@ func (a *Account) Run(ctx context.Context, delay time.Duration) {
 func (a *Account) Poll(ctx context.Context) bool {
 	<-a.beginTick(ctx)
 	a.running.Wait()
+	a.cost.logRun(a.Logger, a.Round(), len(*a.jobs.Load()))
 	return ctx.Err() == nil && len(a.Round().Failures) == 0
 }
 

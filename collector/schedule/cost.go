@@ -44,6 +44,18 @@ func (c *cost) expect(jobs []*job, listingPages int) map[string]float64 {
 	}
 }
 
+// logRun says what the only round took.
+func (c *cost) logRun(log *slog.Logger, r Round, jobs int) {
+	if !c.Once {
+		return
+	}
+	var requests float64
+	for _, n := range r.Requests {
+		requests += n
+	}
+	log.Info("use of the api by this run", "jobs", jobs, "requests", requests, "duration_seconds", r.Took.Seconds())
+}
+
 // log says what the polling takes when that changed by a quarter or crossed what the
 // rate limit allows, and warns when it is more.
 func (c *cost) log(log *slog.Logger, expected map[string]float64, jobs int) {
@@ -53,7 +65,7 @@ func (c *cost) log(log *slog.Logger, expected map[string]float64, jobs int) {
 	}
 	allowed := c.RateLimit * c.PollInterval.Seconds()
 	crossed := needed > allowed != (c.logged > allowed)
-	if needed == 0 || !crossed && math.Abs(needed-c.logged) < c.logged/4 {
+	if c.Once || needed == 0 || !crossed && math.Abs(needed-c.logged) < c.logged/4 {
 		return
 	}
 	c.logged = needed

@@ -57,6 +57,10 @@ type Options struct {
 	// least 1.
 	Shard, TotalShards int
 
+	// Once says that there is one poll, whose cost is logged instead of that of an
+	// interval.
+	Once bool
+
 	PollInterval   time.Duration // between two ticks
 	ResyncInterval time.Duration // after which a finished job is read again
 	MaxStaleness   time.Duration // after which unconfirmed data disappears

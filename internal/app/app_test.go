@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -157,6 +158,14 @@ func TestOnce(t *testing.T) {
 		if !strings.HasPrefix(strings.TrimLeft(line, "# HELPTY"), "aliyun_cas_") {
 			t.Errorf("not ours: %s", line)
 		}
+	}
+	requests := 0
+	for _, n := range sim.Calls() {
+		requests += n
+	}
+	cost := fmt.Sprintf(`msg="use of the api by this run" jobs=%d requests=%d duration_seconds=`, len(sim.Jobs()), requests)
+	if strings.Count(stderr, cost) != 1 || strings.Contains(stderr, "_per_hour") || strings.Contains(stderr, "_per_interval") {
+		t.Errorf("the log does not say once what the run cost, %q, and nothing of an hour:\n%s", cost, stderr)
 	}
 	if !strings.Contains(stdout, `status="error"`) {
 		t.Error("no worker in error")

@@ -80,7 +80,7 @@ func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.L
 		}
 		o := options(s)
 		o.Name, o.AccountID, o.Region, o.JobIDs = p.account.Name, p.account.ID, p.label, jobsOf(s, p.account.Name, p.label)
-		o.API, o.Observer, o.Logger = client, metrics, accountLog
+		o.API, o.Observer, o.Logger, o.Once = client, metrics, accountLog, s.Mode == config.Once
 		accounts = append(accounts, schedule.New(o))
 	}
 	return accounts, nil
