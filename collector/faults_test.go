@@ -160,7 +160,7 @@ func outcomes() map[string]outcome {
 }
 
 // TestFaultTable injects each fault, and holds what is served, counted, logged
-// and spent against the contract and against docs/reliability.md.
+// and spent against the contract and against internal/simulator/faults.md.
 func TestFaultTable(t *testing.T) {
 	want := outcomes()
 	table := "| fault | what it is | poll | calls |\n|---|---|---|---|\n"
@@ -182,7 +182,7 @@ func TestFaultTable(t *testing.T) {
 		table += fmt.Sprintf("| `%s` | %s | %s | %d |\n", name, simulator.DescribeFault(name), served, o.calls)
 	}
 	t.Logf("%d faults", len(names))
-	docsync.Check(t, *update, "../docs/reliability.md", "faults", table)
+	docsync.Check(t, *update, "../internal/simulator/faults.md", "faults", table)
 }
 
 // meet lets a job's poll meet a fault after a good one.
