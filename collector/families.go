@@ -9,6 +9,15 @@ import (
 	"aliyun_cas_exporter/internal/cas"
 )
 
+const namespace = "aliyun_cas"
+
+// description is what every family has.
+type description struct {
+	name   string // without prefix
+	help   string
+	labels []string
+}
+
 // family is a family of gauges about a job. Every sample carries the labels
 // account and job_id, then those of the description.
 type family struct {
@@ -112,9 +121,9 @@ func jobWorkers(v *schedule.View, e *exposition) {
 	}
 }
 
+// reportedWorkers emits the API's own count only beside a sweep to compare it with.
 func reportedWorkers(v *schedule.View, e *exposition) {
-	filtered := v.Snapshot != nil && v.Snapshot.Filtered
-	if v.Counts.Value.Workers >= 0 && !filtered {
+	if v.Counts.Value.Workers >= 0 && v.Snapshot != nil && !v.Snapshot.Filtered {
 		e.emit(float64(v.Counts.Value.Workers))
 	}
 }

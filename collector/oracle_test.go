@@ -22,6 +22,7 @@ type served struct {
 	reads    []*read   // of the poll under way, in the order in which they began
 	counted  time.Time // when DescribeDeploymentJobStatus last gave an answer; zero: never
 	reported int64     // its WorkerCount, -1 if there was none
+	matched  int64     // its MatchWorkerCount, the same
 	record   time.Time // when its record was last served
 	finished bool      // that said that the job is finished
 }
@@ -144,16 +145,20 @@ func (s *served) page(f filter, first bool, body []byte) {
 
 func (s *served) count(body []byte) {
 	var answer struct {
-		RequestId   string
-		Code        any
-		WorkerCount *int64
+		RequestId string
+		Code      any
+
+		WorkerCount, MatchWorkerCount *int64
 	}
 	if json.Unmarshal(body, &answer) != nil || answer.RequestId == "" || answer.Code != nil {
 		return
 	}
-	s.counted, s.reported = time.Now(), -1
+	s.counted, s.reported, s.matched = time.Now(), -1, -1
 	if answer.WorkerCount != nil {
 		s.reported = *answer.WorkerCount
+	}
+	if answer.MatchWorkerCount != nil {
+		s.matched = *answer.MatchWorkerCount
 	}
 }
 

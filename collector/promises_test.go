@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 )
@@ -17,8 +18,12 @@ func promises() map[string]promise {
 		"deployment_workers_oldest_modified_timestamp_seconds": {ofTheSweep, oldestAreTrue},
 		"deployment_failed_worker_modified_timestamp_seconds":  {ofTheSweep, failedAreTrue},
 		"deployment_failed_workers_omitted":                    {ofTheSweep, omittedAreTrue},
+		"deployment_stuck_worker_modified_timestamp_seconds":   {ofTheSweep, stuckAreTrue},
+		"deployment_stuck_workers_omitted":                     {ofTheSweep, stuckOmittedAreTrue},
+		"deployment_superseded_workers":                        {ofTheSweep, supersededAreTrue},
 		"deployment_job_workers":                               {ofTheSweep, jobWorkersAreTrue},
 		"deployment_job_reported_workers":                      {ofTheCounts, reportedAreTrue},
+		"deployment_job_matched_workers":                       {ofTheCounts, matchedAreTrue},
 	}
 }
 
@@ -39,10 +44,13 @@ const (
 // known is what may be exported about a job.
 type known struct {
 	statuses, products []string // filters
-	maxFailed          int
+	maxNamed           int
+	stuckAfter         time.Duration
+	last               bool // no job has a larger id
 
-	rows     map[string][]row // by Id, of the last complete sweep; each must count once, as one of its variants
-	reported int64
+	rows              map[string][]row // by Id, of the last complete sweep; each must count once, as one of its variants
+	began, ended      time.Time        // that sweep began and ended between these times
+	reported, matched int64
 }
 
 func (k *known) filtered() bool { return len(k.statuses)+len(k.products) > 0 }
@@ -183,22 +191,15 @@ func oldestAreTrue(k *known, shown exposed) string {
 // failedAreTrue: a series shows a worker as it was served, each worker once, and those
 // that are left out are not older.
 func failedAreTrue(k *known, shown exposed) string {
-	const family = "deployment_failed_worker_modified_timestamp_seconds"
-	var newest int64
-	named := map[string]bool{}
-	for _, s := range shown[family] {
-		l, id := s.labels, s.labels["worker_id"]
-		got := row{s.group(), l["instance_id"], l["listener_id"], l["port"], l["resource_domain"], l["cert_name"], s.milliseconds()}
-		if !got.failed() || got.modified == 0 || named[id] || !slices.Contains(k.rows[id], got) {
-			return fmt.Sprintf("worker %s is shown as %v, want one of %v, once", id, got, k.rows[id])
-		}
-		named[id], newest = true, max(newest, got.modified)
+	named, newest, wrong := namedAreServed(k, shown["deployment_failed_worker_modified_timestamp_seconds"], row.fails)
+	if wrong != "" {
+		return wrong
 	}
 	certain, possible := 0, 0
 	for id, variants := range k.rows {
 		latest, readable := int64(0), 0
 		for _, v := range variants {
-			if v.failed() && v.modified > 0 {
+			if v.fails() {
 				latest = max(latest, v.modified)
 				readable++
 			}
@@ -211,8 +212,93 @@ func failedAreTrue(k *known, shown exposed) string {
 			}
 		}
 	}
-	if got := len(named); got < min(certain, k.maxFailed) || got > min(possible, k.maxFailed) {
-		return fmt.Sprintf("%d failed workers are shown of %d to %d, the limit is %d", got, certain, possible, k.maxFailed)
+	if got := len(named); got < min(certain, k.maxNamed) || got > min(possible, k.maxNamed) {
+		return fmt.Sprintf("%d failed workers are shown of %d to %d, the limit is %d", got, certain, possible, k.maxNamed)
+	}
+	return ""
+}
+
+func (r row) fails() bool { return r.failed() && r.modified > 0 }
+
+// namedAreServed: a series shows a worker as it was served and as it must be, and each
+// worker once. It returns the workers, and the latest of their times.
+func namedAreServed(k *known, all []series, should func(row) bool) (named map[string]bool, newest int64, wrong string) {
+	named = map[string]bool{}
+	for _, s := range all {
+		l, id := s.labels, s.labels["worker_id"]
+		got := row{s.group(), l["instance_id"], l["listener_id"], l["port"], l["resource_domain"], l["cert_name"], s.milliseconds()}
+		if !should(got) || named[id] || !slices.Contains(k.rows[id], got) {
+			return nil, 0, fmt.Sprintf("worker %s is shown as %v, want one of %v, once", id, got, k.rows[id])
+		}
+		named[id], newest = true, max(newest, got.modified)
+	}
+	return named, newest, ""
+}
+
+// stuckSince reports whether a worker that should move was last changed so long before a
+// time.
+func (k *known) stuckSince(r row, at time.Time) bool {
+	moves := slices.Contains([]string{"pending", "scheduling", "processing", "rollback"}, r.status)
+	return moves && r.modified > 0 && time.UnixMilli(r.modified).Before(at.Add(-k.stuckAfter))
+}
+
+// stuckAreTrue: a series shows a worker that had not moved for so long, as it was served,
+// each worker once, and at most so many.
+func stuckAreTrue(k *known, shown exposed) string {
+	named, _, wrong := namedAreServed(k, shown["deployment_stuck_worker_modified_timestamp_seconds"], func(r row) bool { return k.stuckSince(r, k.ended) })
+	if wrong == "" && len(named) > k.maxNamed {
+		wrong = fmt.Sprintf("%d stuck workers are shown, the limit is %d", len(named), k.maxNamed)
+	}
+	return wrong
+}
+
+// stuckOmittedAreTrue: with those that are shown, all that were stuck when the sweep began.
+func stuckOmittedAreTrue(k *known, shown exposed) string {
+	omitted := shown.one("deployment_stuck_workers_omitted")
+	if omitted < 0 { // the job's status is not known
+		return ""
+	}
+	least, most := 0, 0
+	for _, variants := range k.rows {
+		certain, possible := 1, 0
+		for _, v := range variants {
+			if !k.stuckSince(v, k.began) {
+				certain = 0
+			}
+			if k.stuckSince(v, k.ended) {
+				possible = 1
+			}
+		}
+		least += certain
+		most += possible
+	}
+	named := len(shown["deployment_stuck_worker_modified_timestamp_seconds"])
+	if got := named + int(omitted); got < least || got > most || omitted > 0 && named < k.maxNamed {
+		return fmt.Sprintf("%d stuck workers, %v of them omitted, want %d to %d; the limit is %d", got, omitted, least, most, k.maxNamed)
+	}
+	return ""
+}
+
+// supersededAreTrue: of each group of failed workers some, none where no later job is, and
+// nothing where workers in success are not read.
+func supersededAreTrue(k *known, shown exposed) string {
+	counts, all := shown.counts(), shown["deployment_superseded_workers"]
+	if len(k.statuses) > 0 && !slices.Contains(k.statuses, "success") {
+		if len(all) > 0 {
+			return "it is exported and workers in success are not read"
+		}
+		return ""
+	}
+	for _, s := range all {
+		if g := s.group(); !g.failed() || s.value > float64(counts[g]) || k.last && s.value > 0 {
+			return fmt.Sprintf("%v: %v of %d are superseded; it is the last job: %v", g, s.value, counts[g], k.last)
+		}
+		delete(counts, s.group())
+	}
+	for g, n := range counts {
+		if g.failed() && n > 0 {
+			return fmt.Sprintf("%v: nothing says how many are superseded", g)
+		}
 	}
 	return ""
 }
@@ -252,6 +338,14 @@ func reportedAreTrue(k *known, shown exposed) string {
 	}
 	if got := shown.one("deployment_job_reported_workers"); got != float64(want) {
 		return fmt.Sprintf("got %v, want %d", got, want)
+	}
+	return ""
+}
+
+// matchedAreTrue: what the API said last.
+func matchedAreTrue(k *known, shown exposed) string {
+	if got := shown.one("deployment_job_matched_workers"); got != float64(k.matched) {
+		return fmt.Sprintf("got %v, want %d", got, k.matched)
 	}
 	return ""
 }

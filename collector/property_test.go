@@ -93,6 +93,7 @@ type randomEstate struct {
 	log       bytes.Buffer
 	filtered  []filter // that a sweep consists of
 	truths    map[string]*truth
+	asked     time.Time // when the last poll began
 	nextID    int64
 	mutations []int // still to come, one a page
 }
@@ -247,6 +248,9 @@ func (w *world) poll(rt *rapid.T) {
 	}
 	time.Sleep(time.Duration(rapid.SampledFrom([]int{1, 60, 250, 700}).Draw(rt, "pause")) * time.Second)
 	w.compare(rt, w.shown(rt), "between polls")
+	for _, e := range w.estates {
+		e.asked = time.Now()
+	}
 	succeeded := w.Poll(rt.Context())
 	if !succeeded && !disturbed {
 		rt.Fatalf("a poll without any disturbance failed\n%s\n%s", &w.estates[0].log, &w.estates[1].log)
@@ -276,7 +280,8 @@ func (e *randomEstate) swept(rt *rapid.T, id string) {
 	for _, r := range e.jobs[id].reads {
 		last[r.filter], ended = r, r.ended
 	}
-	t := &truth{known{e.options.Statuses, e.options.Products, e.options.MaxNamed, map[string][]row{}, 0}, ended}
+	t := &truth{e.known(id), ended}
+	t.rows, t.began, t.ended = map[string][]row{}, e.asked, ended
 	for _, f := range e.filtered {
 		r := last[f]
 		if r == nil || !r.whole() {
@@ -290,6 +295,11 @@ func (e *randomEstate) swept(rt *rapid.T, id string) {
 		rt.Fatalf("%s, job %s: %d kinds of reads, want %v", e.name, id, len(last), e.filtered)
 	}
 	e.truths[id] = t
+}
+
+func (e *randomEstate) known(id string) known {
+	o := &e.options
+	return known{statuses: o.Statuses, products: o.Products, maxNamed: o.MaxNamed, stuckAfter: o.StuckAfter, last: id == "9999"}
 }
 
 // compare holds the exposition against what is known to be true.
@@ -332,12 +342,15 @@ func (e *randomEstate) wrong(id string, shown exposed, checked map[string]int) s
 			}
 			continue
 		}
-		k := &known{statuses: e.options.Statuses, products: e.options.Products}
+		k := e.known(id)
 		if t != nil {
-			k = &t.known
+			k = t.known
 		}
-		k.reported = job.reported
-		if wrong := promise.wrong(k, shown); wrong != "" {
+		k.reported, k.matched = -1, job.matched
+		if t != nil { // else there is nothing to compare it with
+			k.reported = job.reported
+		}
+		if wrong := promise.wrong(&k, shown); wrong != "" {
 			return family + ": " + wrong
 		}
 		if len(shown[family]) > 0 {
