@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,14 +31,14 @@ type history struct {
 }
 
 // TestHistoriesAreFollowed lets an account live through random histories. A change
-// with a trace is right after one cycle, one without within the resync interval,
+// with a trace is right after one poll, one without within the resync interval,
 // and a job that is gone has no series.
 func TestHistoriesAreFollowed(t *testing.T) {
 	for range rounds() {
 		synctest.Test(t, func(t *testing.T) {
 			rapid.Check(bubble{t}, func(rt *rapid.T) {
 				h := newHistory(t, rt)
-				for range rapid.IntRange(1, 25).Draw(rt, "cycles") {
+				for range rapid.IntRange(1, 25).Draw(rt, "polls") {
 					h.live(rt)
 					time.Sleep(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(rt, "later"))
 					if !h.Poll(rt.Context()) {
@@ -45,6 +46,7 @@ func TestHistoriesAreFollowed(t *testing.T) {
 					}
 					h.compare(rt)
 				}
+				agree(rt, h.facts)
 			})
 		})
 	}
@@ -75,7 +77,7 @@ func (h *history) create(status string) {
 	h.changed(h.next, true)
 }
 
-// changed notes what is true of a job after a change.
+// changed keeps what is true of a job after a change.
 func (h *history) changed(id int64, trace bool) {
 	counts := map[string]int{}
 	for _, w := range h.sim.Workers(id) {
@@ -125,7 +127,11 @@ func (h *history) live(rt *rapid.T) {
 
 func (h *history) compare(rt *rapid.T) {
 	series := map[string]map[string]int{}
-	for line := range strings.SplitSeq(h.expose(rt), "\n") {
+	var text strings.Builder
+	if err := writeText(&text, h.facts); err != nil {
+		rt.Fatal(err)
+	}
+	for line := range strings.SplitSeq(text.String(), "\n") {
 		if _, rest, ok := strings.Cut(line, `job_id="`); ok {
 			id, _, _ := strings.Cut(rest, `"`)
 			if series[id] == nil {
@@ -249,7 +255,6 @@ func TestListingIsKnownBeforeTheRoundEnds(t *testing.T) {
 // TestIdleCostIsTheListing counts the calls of an account of 100 finished jobs of
 // 110 workers and 5 active ones; docs/performance.md has the same for 1,000.
 func TestIdleCostIsTheListing(t *testing.T) {
-	large(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		past := time.Now().Add(-time.Hour)
@@ -287,6 +292,7 @@ func TestIdleCostIsTheListing(t *testing.T) {
 // what moves is read first and at nearly every tick, and of what is at rest the API's
 // counts are read first, each job's once.
 func TestTenThousandJobs(t *testing.T) {
+	heavy(t)
 	large(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
@@ -414,9 +420,9 @@ func TestDetailsThatFailAreNotAskedForAtEveryPoll(t *testing.T) {
 	})
 }
 
-// TestConfiguredJobsAreConfirmedInTurn asks about more jobs at rest than a cycle has
+// TestConfiguredJobsAreConfirmedInOrder asks about more jobs at rest than an interval has
 // time for.
-func TestConfiguredJobsAreConfirmedInTurn(t *testing.T) {
+func TestConfiguredJobsAreConfirmedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		var ids []int64
@@ -432,10 +438,18 @@ func TestConfiguredJobsAreConfirmedInTurn(t *testing.T) {
 		for _, at := range r.values(t, "deployment_job_last_success_timestamp_seconds") {
 			seconds, _ := strconv.ParseFloat(at, 64)
 			if age := time.Since(time.Unix(int64(seconds), 0)); age > 4*time.Minute {
-				t.Errorf("a job was confirmed %v ago, want it to be at most three cycles of about ten jobs", age)
+				t.Errorf("a job was confirmed %v ago, want it to be at most three rounds of about ten jobs", age)
 			}
 		}
 	})
+}
+
+// heavy leaves a test that takes seconds of CPU to the properties' part of CI.
+func heavy(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PROPERTY_ROUNDS") == "" {
+		t.Skip("run `make properties`")
+	}
 }
 
 // large marks a test that is run without the race detector only: with it, the test

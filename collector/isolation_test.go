@@ -44,10 +44,10 @@ func TestIsolation(t *testing.T) {
 			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = ids })
 			start := time.Now()
 			if !r.Poll(t.Context()) || time.Since(start) > time.Minute || len(r.values(t, "deployment_job_workers")) != 2 {
-				t.Errorf("the cycle took %v, %d jobs are read", time.Since(start), len(r.values(t, "deployment_job_workers")))
+				t.Errorf("the poll took %v, %d jobs are read", time.Since(start), len(r.values(t, "deployment_job_workers")))
 			}
 		},
-		"the listing takes longer than a cycle may": func(t *testing.T, sim *simulator.Simulator) {
+		"the listing takes longer than an interval": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			jobs(sim, 250, "processing")
 			r := newRig(t, sim, func(s *settings) {
@@ -58,7 +58,7 @@ func TestIsolation(t *testing.T) {
 				r.Poll(t.Context())
 			}
 			if got := sim.Calls()["ListWorkerResource"]; got < 20 {
-				t.Errorf("%d jobs were polled in three cycles, want a share of each", got)
+				t.Errorf("%d jobs were polled in three ticks, want at least 20", got)
 			}
 		},
 		"one job may not be described": func(t *testing.T, sim *simulator.Simulator) {
@@ -177,7 +177,7 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("%v calls\n%s", sim.Calls(), r.log)
 			}
 		},
-		"the key is revoked in the middle of a cycle": func(t *testing.T, sim *simulator.Simulator) {
+		"the key is revoked in the middle of a round": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			jobs(sim, 30, "processing")
 			if err := sim.Inject("wrong-key", simulator.Match{Action: "ListWorkerResource"}); err != nil {

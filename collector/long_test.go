@@ -21,10 +21,10 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 		const long = 100
 		jobs(sim, 5, "processing")
 		sim.PutJob(simulator.Job{ID: long, Status: "processing", Modified: time.Now()}, crowd(8000))
-		var begun []time.Time // reads of the long job
+		var starts []time.Time // reads of the long job
 		sim.OnCall(func(call simulator.Call) {
 			if call.Action == "ListWorkerResource" && call.JobID == long && call.Page == 1 {
-				begun = append(begun, time.Now())
+				starts = append(starts, time.Now())
 			}
 		})
 		r := newRig(t, sim, func(s *settings) {
@@ -55,8 +55,8 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 				}
 			}
 		}
-		if len(seen) < 2 || len(begun)-len(seen) > 1 {
-			t.Errorf("the long job was read %d times, %d reads began; want each to end before the next\n%s", len(seen), len(begun), r.log)
+		if len(seen) < 2 || len(starts)-len(seen) > 1 {
+			t.Errorf("the long job was read %d times, %d reads were started; want each to end before the next\n%s", len(seen), len(starts), r.log)
 		}
 		if got := sim.PeakPerSecond(); got > 2 { // two of the limit's seconds meet in one
 			t.Errorf("%d calls in a second, want 1", got)
