@@ -25,27 +25,27 @@ const (
 // nil after Load. Load fills the rest.
 type Settings struct {
 	JobIds              List       `split_words:"true" desc:"comma-separated job ids to watch; with CAS_ACCOUNTS as name/8888, with several regions as region/8888, with both as name/region/8888"`
-	Discovery           *bool      `split_words:"true" desc:"list the jobs of the account; on when CAS_JOB_IDS is empty; with both, the union is watched"`
+	Discovery           *bool      `split_words:"true" desc:"list the jobs of the account; by default only when CAS_JOB_IDS is empty; with both, the union is watched"`
 	DiscoveryMaxAge     Duration   `split_words:"true" default:"720h" desc:"ignore finished jobs that were not modified for this long; 0: no limit"`
 	DiscoveryJobTypes   List       `split_words:"true" desc:"list only jobs of these types: user, cloud, trustee"`
 	DiscoveryStatuses   List       `split_words:"true" desc:"list only jobs in these statuses"`
-	DiscoveryNameRegexp string     `split_words:"true" desc:"watch only jobs whose name matches; ^ and $ bind it to the whole name"`
+	DiscoveryNameRegexp string     `split_words:"true" desc:"watch only jobs whose name matches this unanchored regular expression"`
 	Statuses            List       `split_words:"true" desc:"watch only workers in these statuses; fewer pages are read"`
 	CloudProducts       List       `split_words:"true" desc:"watch only workers of these products; fewer pages are read"`
 	RegionId            List       `split_words:"true" default:"cn-hangzhou" desc:"region of the API, not of the workers: cn-hangzhou or, on the international site, ap-southeast-1"`
 	Endpoint            List       `split_words:"true" desc:"URL or host of the API, one for each region; by region if empty; http:// only for a loopback host"`
 	PollInterval        *Duration  `split_words:"true" default:"1m" desc:"time between two polls of a job that moves, and between two listings"`
-	ResyncInterval      *Duration  `split_words:"true" default:"1h" desc:"read a finished job again after this long although nothing seems to have changed; if empty, at least a poll interval"`
-	MaxStaleness        *Duration  `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; three poll intervals, at least 10m, if empty"`
-	RequestTimeout      Duration   `split_words:"true" default:"15s" desc:"of one HTTP request"`
-	RequestsPerSecond   *float64   `split_words:"true" default:"5" desc:"rate limit for an account; fractions allowed; the API takes 10 of each action from all its clients together"`
-	Concurrency         int        `split_words:"true" default:"4" desc:"requests in flight for an account"`
-	MaxAttempts         int        `split_words:"true" default:"4" desc:"HTTP requests for one call"`
-	PageSize            int        `split_words:"true" default:"50" desc:"rows of a page; the API's maximum is not documented"`
+	ResyncInterval      *Duration  `split_words:"true" default:"1h" desc:"read a finished job again after this long although its record did not change; by default at least a poll interval"`
+	MaxStaleness        *Duration  `split_words:"true" desc:"stop exporting counts that were not confirmed for this long; by default three poll intervals, at least 10m"`
+	RequestTimeout      Duration   `split_words:"true" default:"15s" desc:"timeout of one HTTP request"`
+	RequestsPerSecond   *float64   `split_words:"true" default:"5" desc:"rate limit of requests to an account in a region; fractions allowed; the API takes 10 of each action from all its clients together"`
+	Concurrency         int        `split_words:"true" default:"4" desc:"maximum number of requests in flight to an account in a region"`
+	MaxAttempts         int        `split_words:"true" default:"4" desc:"maximum number of HTTP requests for one call, repetitions included"`
+	PageSize            int        `split_words:"true" default:"50" desc:"rows to ask for in a page; the API's maximum is not documented"`
 	MaxWorkersPerJob    int        `split_words:"true" default:"200000" desc:"maximum number of workers of a job; larger jobs fail with reason limit"`
 	MaxGroupsPerJob     int        `split_words:"true" default:"2000" desc:"maximum number of (product, region, status) groups of a job; larger jobs fail with reason limit"`
 	MaxJobs             int        `split_words:"true" default:"100000" desc:"maximum number of jobs of a listing; a longer one fails with reason limit"`
-	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"failed workers of a job with a series of their own; 0: none"`
+	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"maximum number of failed workers of a job, and of stuck ones, with a series each; 0: none"`
 	StuckAfter          Duration   `split_words:"true" default:"15m" desc:"name a worker that has not moved for this long"`
 	ZeroFill            bool       `split_words:"true" default:"true" desc:"export documented statuses without workers as 0"`
 	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first of them that is configured"`
@@ -56,7 +56,7 @@ type Settings struct {
 	RoleExternalId      Secret     `split_words:"true" desc:"external id for the role, and for those of CAS_ACCOUNTS"`
 	RoleSessionName     string     `split_words:"true" default:"aliyun_cas_exporter" desc:"session name for the role, and for those of CAS_ACCOUNTS"`
 	Accounts            List       `split_words:"true" desc:"name:role-arn,...: watch these accounts by assuming these roles"`
-	Shard               *int       `split_words:"true" default:"0" desc:"watch only the jobs of this shard; if empty, the number at the end of POD_NAME or of the host name, if there is one"`
+	Shard               *int       `split_words:"true" default:"0" desc:"watch only the jobs of this shard; by default the number at the end of POD_NAME or of the host name, if there is one"`
 	TotalShards         int        `split_words:"true" default:"1" desc:"number of shards"`
 	WebListenAddress    List       `split_words:"true" default:":10077" desc:"comma-separated addresses to serve on"`
 	WebSystemdSocket    bool       `split_words:"true" default:"false" desc:"serve on the sockets that systemd passes, instead of the addresses"`

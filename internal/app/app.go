@@ -48,10 +48,10 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func work(ctx context.Context, settings *config.Settings, stdout, stderr io.Writer) int {
 	log := config.NewLogger(stderr, settings.LogLevel, settings.LogFormat)
 	for _, warning := range settings.Warnings {
-		log.Warn("setting to look at", "warning", warning)
+		log.Warn("configuration warning", "warning", warning)
 	}
 	if err := watch(ctx, settings, log, stdout); err != nil {
-		log.Error("exporter ends", "err", err)
+		log.Error("exporter failed", "err", err)
 		return exitFailed
 	}
 	return exitOK
@@ -90,13 +90,13 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	if err != nil {
 		return err
 	}
-	log.Info("exporter starts", "version", version.Version, "revision", version.Revision, "credentials", settings.Key.Source)
+	log.Info("exporter started", "version", version.Version, "revision", version.Revision, "credentials", settings.Key.Source)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return web.Run(ctx) })
 	group.Go(func() error { accounts.Run(ctx); return nil })
 	if err = group.Wait(); err != nil {
 		return err
 	}
-	log.Info("exporter ends")
+	log.Info("exporter stopped")
 	return nil
 }

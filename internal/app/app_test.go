@@ -256,7 +256,7 @@ func TestAddressInUse(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	environment(t, "http://127.0.0.1:1", map[string]string{"CAS_WEB_LISTEN_ADDRESS": l.Addr().String()})
 	status, _, stderr := program(t.Context())
-	if status != exitFailed || !strings.Contains(stderr, "address already in use") || strings.Count(stderr, `"exporter ends"`) != 1 {
+	if status != exitFailed || !strings.Contains(stderr, "address already in use") || strings.Count(stderr, `"exporter failed"`) != 1 {
 		t.Errorf("status %d, want %d and one end\n%s", status, exitFailed, stderr)
 	}
 }

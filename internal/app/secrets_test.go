@@ -161,7 +161,7 @@ func emitted(t *testing.T) map[string]string {
 		t.Errorf("status %d, want %d", s.status, exitOK)
 	}
 	texts["standard output"], texts["the log"] = s.stdout.String(), s.log.String()
-	if !strings.Contains(texts["/metrics"], "aliyun_cas_poll_failures_total") || !strings.Contains(texts["the log"], "exporter ends") {
+	if !strings.Contains(texts["/metrics"], "aliyun_cas_poll_failures_total") || !strings.Contains(texts["the log"], "exporter stopped") {
 		t.Errorf("nothing to look at: %d bytes of metrics, log:\n%s", len(texts["/metrics"]), texts["the log"])
 	}
 	return texts
