@@ -1,9 +1,6 @@
 package collector
 
 import (
-	"time"
-
-	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/cas"
 	"aliyun_cas_exporter/internal/reason"
 )
@@ -13,20 +10,6 @@ import (
 type accountFamily struct {
 	description
 	samples func(s *scrape, e *exposition)
-}
-
-// scrape is what the samples of an account are made from: few, and made at each
-// scrape, because some depend on the moment.
-type scrape struct {
-	*schedule.Account
-	table *table
-
-	round    schedule.Round
-	expected map[string]float64
-	listing  schedule.Listing
-	counts   *cas.JobCounts // with the account's quota; nil if it is not known
-	views    []*schedule.View
-	now      time.Time
 }
 
 // accountFamilies returns all families about accounts.

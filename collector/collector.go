@@ -32,12 +32,6 @@ type place struct {
 	ofAccount bool
 }
 
-// shown is an account with its families' heads.
-type shown struct {
-	*schedule.Account
-	table *table
-}
-
 // New returns a Collector of at least one account.
 func New(accounts schedule.Accounts) *Collector {
 	c := &Collector{families: families(), accountFamilies: accountFamilies()}
@@ -147,4 +141,23 @@ func RegisterProcess(registry prometheus.Registerer, shard, totalShards int, dem
 			Help: "Present, and 1, when every number comes from the embedded simulator.",
 		}, func() float64 { return 1 }))
 	}
+}
+
+func newTable(account, region string) *table {
+	t := &table{}
+	var names []string
+	if account != "" {
+		names, t.fixed = append(names, "account"), append(t.fixed, account)
+	}
+	if region != "" {
+		names, t.fixed = append(names, "api_region"), append(t.fixed, region)
+	}
+	for _, f := range accountFamilies() {
+		t.accountFamilies = append(t.accountFamilies, newHead(&f.description, names))
+	}
+	names = append(names, "job_id")
+	for _, f := range families() {
+		t.families = append(t.families, newHead(&f.description, names))
+	}
+	return t
 }

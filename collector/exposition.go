@@ -1,16 +1,10 @@
 package collector
 
 import (
-	"fmt"
 	"io"
-	"runtime/debug"
-	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
-
-	"aliyun_cas_exporter/collector/schedule"
 )
 
 // flushAt is how much an exposition gathers before it writes.
@@ -34,62 +28,6 @@ type exposition struct {
 	scenes []scrape // what there is to show of each account: the same moment for all families
 }
 
-// look takes one view of each account and job, as old as it is now.
-func (e *exposition) look(accounts []shown, now time.Time) {
-	e.scenes = slices.Grow(e.scenes[:0], len(accounts))[:len(accounts)]
-	for n, a := range accounts {
-		s := &e.scenes[n]
-		s.Account, s.table, s.now = a.Account, a.table, now
-		s.round, s.expected, s.listing, s.counts = a.Round(), a.Expected(), a.Listing(), a.Quota(now)
-		s.views = a.Views(s.views[:0])
-	}
-}
-
-// forget drops what look took: a spare exposition must not hold what was replaced.
-func (e *exposition) forget() {
-	for n := range e.scenes {
-		clear(e.scenes[n].views)
-		e.scenes[n].round, e.scenes[n].expected, e.scenes[n].counts = schedule.Round{}, nil, nil
-	}
-}
-
-// family writes a family, whose samples function must emit the same each time. A panic
-// ends this family alone: what was emitted before it is whole.
-func (e *exposition) family(name string, samples func()) (broken error) {
-	defer func() {
-		if p := recover(); p != nil {
-			broken = fmt.Errorf("%s: panic: %v\n%s", name, p, debug.Stack())
-		}
-		if e.flush(); e.begun && e.size != 0 && e.err == nil {
-			e.err = fmt.Errorf("%s: samples changed while they were written", name)
-		}
-	}()
-	e.begun, e.sizing, e.size = false, false, 0
-	if e.format == expfmt.TypeProtoDelim && e.metrics == nil {
-		e.sizing = true
-		samples()
-		e.sizing = false
-	}
-	samples()
-	return nil
-}
-
-// emit adds a sample: its value, and the values of the labels that the family
-// names.
-func (e *exposition) emit(value float64, labels ...string) {
-	switch {
-	case e.metrics != nil:
-		e.metrics <- prometheus.MustNewConstMetric(e.desc, prometheus.GaugeValue, value, slices.Concat(e.fixed, labels)...)
-	case e.format == expfmt.TypeProtoDelim:
-		e.protobuf(value, labels)
-	default:
-		e.line(value, labels)
-	}
-	if len(e.bytes) >= flushAt {
-		e.flush()
-	}
-}
-
 // value returns the value of a label, of which those that the family does not name
 // come first.
 func (e *exposition) value(i int, labels []string) string {
@@ -97,13 +35,6 @@ func (e *exposition) value(i int, labels []string) string {
 		return e.fixed[i]
 	}
 	return labels[i-len(e.fixed)]
-}
-
-// instant adds a time, or nothing where there is none.
-func (e *exposition) instant(at time.Time, labels ...string) {
-	if !at.IsZero() {
-		e.emit(float64(at.UnixMilli())/1000, labels...)
-	}
 }
 
 func (e *exposition) flush() {

@@ -9,15 +9,6 @@ import (
 	"aliyun_cas_exporter/internal/cas"
 )
 
-const namespace = "aliyun_cas"
-
-// description is what every family has.
-type description struct {
-	name   string // without prefix
-	help   string
-	labels []string
-}
-
 // family is a family of gauges about a job. Every sample carries the labels
 // account and job_id, then those of the description.
 type family struct {

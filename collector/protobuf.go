@@ -3,33 +3,11 @@ package collector
 import (
 	"math"
 
-	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/encoding/protowire"
-)
-
-// The fields of MetricFamily, Metric, LabelPair and Gauge that a gauge has.
-const (
-	familyName, familyHelp, familyType, familyMetric protowire.Number = 1, 2, 3, 4
-	metricLabel, metricGauge                         protowire.Number = 1, 2
-	labelName, labelValue                            protowire.Number = 1, 2
-	gaugeValue                                       protowire.Number = 1
 )
 
 // gaugeSize is the size of a gauge within its metric: two tags, a length and a float.
 const gaugeSize = 1 + 1 + 1 + 8
-
-// protoHead returns the fields of a family of gauges but its metrics.
-func protoHead(name, help string) (b []byte) {
-	b = protowire.AppendString(protowire.AppendTag(b, familyName, protowire.BytesType), name)
-	b = protowire.AppendString(protowire.AppendTag(b, familyHelp, protowire.BytesType), help)
-	return protowire.AppendVarint(protowire.AppendTag(b, familyType, protowire.VarintType), uint64(dto.MetricType_GAUGE))
-}
-
-// protoLabel returns what stands before the length of a label's value.
-func protoLabel(name string) (b []byte) {
-	b = protowire.AppendString(protowire.AppendTag(b, labelName, protowire.BytesType), name)
-	return protowire.AppendTag(b, labelValue, protowire.BytesType)
-}
 
 // protobuf writes a sample as a metric of its family, or adds its size to the family's.
 func (e *exposition) protobuf(value float64, labels []string) {

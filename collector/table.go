@@ -5,32 +5,24 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/encoding/protowire"
 )
+
+const namespace = "aliyun_cas"
+
+// description is what every family has.
+type description struct {
+	name   string // without prefix
+	help   string
+	labels []string
+}
 
 // table is the families of an account as its exposition shows them.
 type table struct {
 	fixed           []string // the values of the labels account and api_region, as far as there are any
 	families        []head
 	accountFamilies []head
-}
-
-func newTable(account, region string) *table {
-	t := &table{}
-	var names []string
-	if account != "" {
-		names, t.fixed = append(names, "account"), append(t.fixed, account)
-	}
-	if region != "" {
-		names, t.fixed = append(names, "api_region"), append(t.fixed, region)
-	}
-	for _, f := range accountFamilies() {
-		t.accountFamilies = append(t.accountFamilies, newHead(&f.description, names))
-	}
-	names = append(names, "job_id")
-	for _, f := range families() {
-		t.families = append(t.families, newHead(&f.description, names))
-	}
-	return t
 }
 
 // head is what the samples of a family have in common.
@@ -71,4 +63,25 @@ func newHead(d *description, fixed []string) head {
 		h.labels[i].text = before + h.labels[i].name + `="`
 	}
 	return h
+}
+
+// The fields of MetricFamily, Metric, LabelPair and Gauge that a gauge has.
+const (
+	familyName, familyHelp, familyType, familyMetric protowire.Number = 1, 2, 3, 4
+	metricLabel, metricGauge                         protowire.Number = 1, 2
+	labelName, labelValue                            protowire.Number = 1, 2
+	gaugeValue                                       protowire.Number = 1
+)
+
+// protoHead returns the fields of a family of gauges but its metrics.
+func protoHead(name, help string) (b []byte) {
+	b = protowire.AppendString(protowire.AppendTag(b, familyName, protowire.BytesType), name)
+	b = protowire.AppendString(protowire.AppendTag(b, familyHelp, protowire.BytesType), help)
+	return protowire.AppendVarint(protowire.AppendTag(b, familyType, protowire.VarintType), uint64(dto.MetricType_GAUGE))
+}
+
+// protoLabel returns what stands before the length of a label's value.
+func protoLabel(name string) (b []byte) {
+	b = protowire.AppendString(protowire.AppendTag(b, labelName, protowire.BytesType), name)
+	return protowire.AppendTag(b, labelValue, protowire.BytesType)
 }

@@ -10,18 +10,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// jobStates returns the statuses of a job with their colours.
-func jobStates() []state {
-	return []state{
-		{"editing", "editing", dark},
-		{"pending", "pending", yellow},
-		{"scheduling", "scheduling", sky},
-		{"processing", "processing", blue},
-		{"success", "success", green},
-		{"error", "error", vermilion},
-	}
-}
-
 // timeline shows the status of jobs over time, and whether workers failed.
 func (b *board) timeline() cog.Builder[dashboard.Panel] {
 	var parts, names []string

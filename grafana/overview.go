@@ -10,13 +10,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-const (
-	where   = "{{cluster}} {{namespace}} {{job}}" // ends legends
-	jobName = "{{job_name}} ({{job_id}}) " + where
-	unread  = "unknown: see Data"
-	noRows  = "none, if Data says fresh"
-)
-
 // overview is the dashboard of the deployments.
 func overview(labels map[string][]string) *board {
 	c := &catalog{labels: labels, source: exporters}
@@ -120,18 +113,6 @@ func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 			by("sum", exporters, b.latest("deployment_failed_workers_omitted"))+"\n+ ("+
 				b.known(by("sum", exporters, b.latest("deployment_stuck_workers_omitted")), exporters, 0)+")", count, notice),
 	}
-}
-
-const (
-	alertsOfOurs = `alertname=~"AliyunCas.*"`
-	notAfter     = "deployment_job_certificate_not_after_timestamp_seconds"
-)
-
-func expiry() []step { return []step{{0, vermilion}, {3, orange}, {14, sky}} }
-
-// left is how many deployments an account has left.
-func (b *board) left() string {
-	return b.latest("deployment_quota_bought") + "\n- " + b.latest("deployment_quota_used")
 }
 
 // statuses shows how a rollout proceeds.

@@ -21,6 +21,11 @@ const (
 	runningStatus = `status=~"scheduling|processing"` // a job's statuses while it runs
 )
 
+const (
+	alertsOfOurs = `alertname=~"AliyunCas.*"`
+	notAfter     = "deployment_job_certificate_not_after_timestamp_seconds"
+)
+
 // catalog writes selectors. It knows the labels of each family, and the variables
 // of one dashboard, each of which has the name of the label that it chooses by.
 type catalog struct {
@@ -126,4 +131,9 @@ func (c *catalog) named(expr string) string {
 // by is an aggregation.
 func by(operator, labels, expr string) string {
 	return fmt.Sprintf("%s by (%s) (%s)", operator, labels, expr)
+}
+
+// left is how many deployments an account has left.
+func (c *catalog) left() string {
+	return c.latest("deployment_quota_bought") + "\n- " + c.latest("deployment_quota_used")
 }

@@ -23,6 +23,13 @@ const (
 	days  = "suffix: days"
 )
 
+const (
+	where   = "{{cluster}} {{namespace}} {{job}}" // ends legends
+	jobName = "{{job_name}} ({{job_id}}) " + where
+	unread  = "unknown: see Data"
+	noRows  = "none, if Data says fresh"
+)
+
 // panel holds what every panel has. The zero height is 8, the zero width 12 of 24.
 type panel struct {
 	title, about  string
@@ -182,3 +189,34 @@ func links(all []link) []cog.Builder[dashboard.DashboardLink] {
 	}
 	return builders
 }
+
+// chosen carries the choices of the dashboard over to a link.
+const chosen = "/d/aliyun-cas-overview?${__url_time_range}&${datasource:queryparam}&${cluster:queryparam}&${namespace:queryparam}&${job:queryparam}&${account:queryparam}"
+
+const (
+	idInRow    = `__data.fields["Job ID"]`
+	idInSeries = "__field.labels.job_id"
+)
+
+// jobLinks are followed from a row or series about a job. id is how Grafana writes
+// the job's id there.
+func jobLinks(id string) []link {
+	return []link{
+		{"Show this job alone", chosen + "&var-job_id=${" + id + ":percentencode}", false},
+		{"Open the job in the CAS console (type user)", "${console_url}/?p=cas#/deployDetail/user/${" + id + ":percentencode}", true},
+	}
+}
+
+// jobStates returns the statuses of a job with their colours.
+func jobStates() []state {
+	return []state{
+		{"editing", "editing", dark},
+		{"pending", "pending", yellow},
+		{"scheduling", "scheduling", sky},
+		{"processing", "processing", blue},
+		{"success", "success", green},
+		{"error", "error", vermilion},
+	}
+}
+
+func expiry() []step { return []step{{0, vermilion}, {3, orange}, {14, sky}} }

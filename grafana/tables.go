@@ -9,23 +9,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// chosen carries the choices of the dashboard over to a link.
-const chosen = "/d/aliyun-cas-overview?${__url_time_range}&${datasource:queryparam}&${cluster:queryparam}&${namespace:queryparam}&${job:queryparam}&${account:queryparam}"
-
-// jobLinks are followed from a row or series about a job. id is how Grafana writes
-// the job's id there.
-func jobLinks(id string) []link {
-	return []link{
-		{"Show this job alone", chosen + "&var-job_id=${" + id + ":percentencode}", false},
-		{"Open the job in the CAS console (type user)", "${console_url}/?p=cas#/deployDetail/user/${" + id + ":percentencode}", true},
-	}
-}
-
-const (
-	idInRow    = `__data.fields["Job ID"]`
-	idInSeries = "__field.labels.job_id"
-)
-
 // alerts lists what fires, from the series that Prometheus makes of alerts.
 func (b *board) alerts() cog.Builder[dashboard.Panel] {
 	labels := "alertname, severity, " + groups + ", common_name, reason"

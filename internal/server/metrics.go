@@ -15,16 +15,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// Facts are metrics that write themselves without being made first, which is most of
-// what a scrape of many series costs.
-type Facts interface {
-	// Write writes the families of one moment, by name, as text, as OpenMetrics without
-	// the line that ends it, or as delimited protobuf. Before each it calls before with
-	// the name, and writes the family if that returns true. Broken is what is wrong with
-	// single families, and hides no other; after err, what was written is of no use.
-	Write(w io.Writer, format expfmt.FormatType, before func(name string) bool) (broken, err error)
-}
-
 // scrapes serves what a gatherer gathers and facts, in every format that Prometheus asks
 // for.
 type scrapes struct {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -21,23 +20,6 @@ const (
 	// goodbye is how long a scrape may still take after the program was told to end.
 	goodbye = 500 * time.Millisecond
 )
-
-// Options configure a Server. Every field is required but those marked.
-type Options struct {
-	ListenAddresses []string
-	SystemdSocket   bool   // serve on the sockets that systemd passes, not on the addresses
-	TelemetryPath   string // of the metrics, begins with /
-	WebConfigFile   string // optional
-	EnablePprof     bool
-	Registerer      prometheus.Registerer // for metrics about serving; what it has is in Gatherer
-	Gatherer        prometheus.Gatherer
-	Facts           Facts // not in Gatherer
-	Ready           func() bool
-	Status          func() Status
-	Runbooks        string // Markdown
-	Logger          *slog.Logger
-	Now             func() time.Time // optional: time.Now
-}
 
 // Server serves one exporter.
 type Server struct {

@@ -1,0 +1,28 @@
+package collector
+
+import (
+	"time"
+
+	"aliyun_cas_exporter/collector/schedule"
+	"aliyun_cas_exporter/internal/cas"
+)
+
+// shown is an account with its families' heads.
+type shown struct {
+	*schedule.Account
+	table *table
+}
+
+// scrape is what the samples of an account are made from: few, and made at each
+// scrape, because some depend on the moment.
+type scrape struct {
+	*schedule.Account
+	table *table
+
+	round    schedule.Round
+	expected map[string]float64
+	listing  schedule.Listing
+	counts   *cas.JobCounts // with the account's quota; nil if it is not known
+	views    []*schedule.View
+	now      time.Time
+}

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+)
+
+// Options configure a Server. Every field is required but those marked.
+type Options struct {
+	ListenAddresses []string
+	SystemdSocket   bool   // serve on the sockets that systemd passes, not on the addresses
+	TelemetryPath   string // of the metrics, begins with /
+	WebConfigFile   string // optional
+	EnablePprof     bool
+	Registerer      prometheus.Registerer // for metrics about serving; what it has is in Gatherer
+	Gatherer        prometheus.Gatherer
+	Facts           Facts // not in Gatherer
+	Ready           func() bool
+	Status          func() Status
+	Runbooks        string // Markdown
+	Logger          *slog.Logger
+	Now             func() time.Time // optional: time.Now
+}
+
+// Facts are metrics that write themselves without being made first, which is most of
+// what a scrape of many series costs.
+type Facts interface {
+	// Write writes the families of one moment, by name, as text, as OpenMetrics without
+	// the line that ends it, or as delimited protobuf. Before each it calls before with
+	// the name, and writes the family if that returns true. Broken is what is wrong with
+	// single families, and hides no other; after err, what was written is of no use.
+	Write(w io.Writer, format expfmt.FormatType, before func(name string) bool) (broken, err error)
+}
