@@ -71,12 +71,12 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	if err != nil {
 		return err
 	}
-	facts := collector.New(accounts)
 	collector.RegisterProcess(registry, *settings.Shard, settings.TotalShards, settings.Demo)
 	registry.MustRegister(versioncollector.NewCollector(name))
 	if settings.Mode == config.Once {
-		return once(ctx, settings, accounts, facts, registry, stdout)
+		return once(ctx, settings, accounts, registry, stdout)
 	}
+	facts := collector.New(accounts)
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	web, err := server.New(server.Options{
 		ListenAddresses: settings.WebListenAddress, SystemdSocket: settings.WebSystemdSocket,

@@ -18,8 +18,8 @@ import (
 
 // once polls once and prints what it saw, with what s.Previous keeps of jobs that it could
 // not read.
-func once(ctx context.Context, s *config.Settings, accounts schedule.Accounts, facts *collector.Collector, registry prometheus.Gatherer, stdout io.Writer) error {
-	start := time.Now()
+func once(ctx context.Context, s *config.Settings, accounts schedule.Accounts, registry prometheus.Gatherer, stdout io.Writer) error {
+	start, facts := time.Now(), collector.New(accounts)
 	facts.AsOf(start) // all that is read is shown, however long that takes
 	ok := accounts.Poll(ctx)
 	if ctx.Err() != nil {

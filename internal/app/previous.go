@@ -74,30 +74,28 @@ func (fs families) by(name string, about func(*dto.Metric) string) map[string]fl
 	return values
 }
 
+// memory decides what of the run before is kept.
+type memory struct {
+	swept, up map[string]float64 // of this run, by job
+	listed    map[string]float64 // of this run, by account
+	success   map[string]float64 // of the run before, by job
+	oldest    float64            // success that is not stale
+}
+
 // keep takes over from previous what is known of jobs that were not read: because their
 // poll failed, or because the listing did that would have named them.
 func (fs families) keep(previous families, now time.Time, maxStaleness time.Duration) {
-	swept, up := fs.by("deployment_job_last_sweep_timestamp_seconds", job), fs.by("deployment_job_up", job)
-	listed := fs.by("discovery_up", account)
-	success := previous.by("deployment_job_last_success_timestamp_seconds", job)
-	lost := func(m *dto.Metric) bool {
-		_, read := swept[job(m)]
-		_, polled := up[job(m)]
-		listing, discovers := listed[account(m)]
-		return !read && (polled || discovers && listing == 0)
+	m := memory{
+		swept: fs.by("deployment_job_last_sweep_timestamp_seconds", job), up: fs.by("deployment_job_up", job),
+		listed:  fs.by("discovery_up", account),
+		success: previous.by("deployment_job_last_success_timestamp_seconds", job),
+		oldest:  float64(now.Add(-maxStaleness).UnixMilli()) / 1000,
 	}
-	oldest := float64(now.Add(-maxStaleness).UnixMilli()) / 1000
 	for name, family := range previous {
-		always := slices.Contains([]string{"up", "last_success_timestamp_seconds", "last_sweep_timestamp_seconds"}, strings.TrimPrefix(name, "aliyun_cas_deployment_job_"))
-		for _, m := range family.GetMetric() {
-			id := job(m)
-			if _, polled := up[id]; id == "" || !lost(m) || !always && success[id] < oldest || polled && strings.HasSuffix(name, "_job_up") {
-				continue
+		for _, metric := range family.GetMetric() {
+			if m.keeps(name, metric) {
+				fs.add(family, metric)
 			}
-			if strings.HasSuffix(name, "_job_up") {
-				m.Gauge.Value = new(float64)
-			}
-			fs.add(family, m)
 		}
 	}
 	// A failed listing keeps the jobs of the last one.
@@ -105,11 +103,35 @@ func (fs families) keep(previous families, now time.Time, maxStaleness time.Dura
 	for id := range fs.by("deployment_job_up", job) {
 		watched[id[:strings.LastIndex(id, "/")]]++
 	}
-	for _, m := range fs["aliyun_cas_deployment_jobs"].GetMetric() {
-		if listing, discovers := listed[account(m)]; discovers && listing == 0 {
-			n := watched[account(m)]
-			m.Gauge.Value = &n
+	for _, metric := range fs["aliyun_cas_deployment_jobs"].GetMetric() {
+		if m.listingFailed(metric) {
+			n := watched[account(metric)]
+			metric.Gauge.Value = &n
 		}
+	}
+}
+
+func (m *memory) listingFailed(metric *dto.Metric) bool {
+	up, discovers := m.listed[account(metric)]
+	return discovers && up == 0
+}
+
+// keeps reports whether a metric of the run before is kept. That the job is up is not.
+func (m *memory) keeps(name string, metric *dto.Metric) bool {
+	id := job(metric)
+	_, read := m.swept[id]
+	_, polled := m.up[id]
+	if id == "" || read || !polled && !m.listingFailed(metric) {
+		return false
+	}
+	switch strings.TrimPrefix(name, "aliyun_cas_deployment_job_") {
+	case "up":
+		metric.Gauge.Value = new(float64)
+		return !polled
+	case "last_success_timestamp_seconds", "last_sweep_timestamp_seconds":
+		return true
+	default:
+		return m.success[id] >= m.oldest
 	}
 }
 

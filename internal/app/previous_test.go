@@ -65,9 +65,9 @@ func TestTextfileForgetsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // as often as the outage lasts
-		status, text, _ := textfile(t, path)
-		if status != exitFailed {
-			t.Errorf("status %d in an outage, want %d", status, exitFailed)
+		ended, text, _ := textfile(t, path)
+		if ended != exitFailed {
+			t.Errorf("status %d in an outage, want %d", ended, exitFailed)
 		}
 		if got, want := about(text, "1"), about(first, "1"); !slices.Equal(got, want) {
 			t.Errorf("in an outage:\n%s\nwant what was known:\n%s", strings.Join(got, ""), strings.Join(want, ""))
