@@ -261,3 +261,61 @@ func TestTroubleIsFoundFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestHostileTexts has a job whose workers have the longest texts that are taken in as many
+// places as are taken, and one in more places: both fail as limit, and alone.
+func TestHostileTexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		crowded := func(id int64, places int, text string) {
+			var workers []simulator.Worker
+			for i := range places {
+				workers = append(workers, simulator.Worker{ID: int64(i + 1), Status: "success", CloudProduct: "SLB", RegionID: fmt.Sprintf("%s-%d", text, i)})
+			}
+			sim.PutJob(simulator.Job{ID: id, Status: "processing"}, workers)
+		}
+		crowded(1, 1900, "cn-hangzhou")
+		crowded(2, 2001, "cn-hangzhou")
+		crowded(3, 1900, strings.Repeat("x", 4000)) // cut after a KiB, and all alike but for that
+		var workers []simulator.Worker
+		for i := range 1900 {
+			workers = append(workers, simulator.Worker{
+				ID: int64(i + 1), Status: "success", RegionID: fmt.Sprintf("%d-%s", i, strings.Repeat("x", 1000)), CloudProduct: fmt.Sprintf("%d-%s", i, strings.Repeat("y", 1000)),
+				CloudRegion: "z",
+			})
+		}
+		for i := range workers {
+			workers[i].Status = fmt.Sprintf("%d-%s", i, strings.Repeat("z", 1000))
+		}
+		sim.PutJob(simulator.Job{ID: 4, Status: "processing"}, workers)
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.RequestsPerSecond = 1000
+		})
+		r.Poll(t.Context())
+		for job, up := range map[string]string{"1": "1", "2": "0", "3": "1", "4": "0"} {
+			if got := r.value(t, "deployment_job_up", fmt.Sprintf("job_id=%q", job)); got != up {
+				t.Errorf("job %s: up is %s, want %s", job, got, up)
+			}
+		}
+		if got := r.value(t, "poll_failures_total", `reason="limit"`); got != "2" {
+			t.Errorf("%s failures as limit, want 2\n%s", got, r.log)
+		}
+	})
+}
+
+// TestHostileListing has more jobs, or longer texts, than are taken: the listing fails and
+// nothing is watched.
+func TestHostileListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		jobs(sim, 60, "success")
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.account.MaxJobs = 59
+		})
+		if r.Poll(t.Context()) || r.value(t, "deployment_jobs") != "0" || r.value(t, "poll_failures_total", `reason="limit"`) != "1" {
+			t.Errorf("a listing of more than the limit is taken\n%s", r.log)
+		}
+	})
+}

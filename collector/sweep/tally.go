@@ -103,8 +103,29 @@ func (t *tally) join(other *tally) {
 	}
 }
 
+// maxText bounds the label values of a job, in bytes: a snapshot is kept, and served at
+// each scrape. 2,000 groups and 100 named workers of usual texts take 200 KiB.
+const maxText = 4 << 20
+
+// text returns the bytes of the label values that a snapshot would have.
+func (t *tally) text() (n int) {
+	for key := range t.groups {
+		n += len(key.product) + len(key.region) + len(key.status)
+	}
+	for _, workers := range []newestFirst{t.failed.kept, t.stuck.kept} {
+		for i := range workers {
+			w := &workers[i]
+			n += len(w.InstanceID) + len(w.ListenerID) + len(w.Port) + len(w.ResourceDomain) + len(w.CertName)
+		}
+	}
+	return n
+}
+
 // snapshot ends the tally.
 func (t *tally) snapshot() (*Snapshot, error) {
+	if text := t.text(); text > maxText {
+		return nil, reason.Errorf(reason.Limit, "label values of %d bytes are more than %d", text, maxText)
+	}
 	if t.tooMany {
 		return nil, reason.Errorf(reason.Limit, "more than %d groups of product, region and status", t.options.MaxGroups)
 	}
