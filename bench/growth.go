@@ -27,14 +27,14 @@ func growth(b *bench) ([]figure, error) {
 	jobs := []float64{100, 1000, 10_000}
 	var calls []float64
 	for _, n := range jobs {
-		_, idle, err := b.cycles(finished(int(n)).simulator())
+		_, idle, err := b.rounds(finished(int(n)).simulator())
 		if err != nil {
 			return nil, err
 		}
 		calls = append(calls, sum(idle))
-		figures = append(figures, figure{fmt.Sprintf("%.0f finished jobs: calls of an idle cycle, for each", n), sum(idle) / n, "", "0.02"})
+		figures = append(figures, figure{fmt.Sprintf("%.0f finished jobs: calls of an idle round, for each", n), sum(idle) / n, "", "0.02"})
 	}
-	return append(figures, figure{"exponent of the calls of an idle cycle by jobs", slope(jobs, calls), "", "1"}), nil
+	return append(figures, figure{"exponent of the calls of an idle round by jobs", slope(jobs, calls), "", "1"}), nil
 }
 
 // sweepCost returns the processor seconds and the peak memory of one sweep.

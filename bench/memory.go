@@ -58,7 +58,7 @@ func (b *bench) againstNaive(a *api, figures []figure, arguments ...string) ([]f
 
 // watch reads ten thousand jobs, then idles under scrapes.
 func watch(b *bench) ([]figure, error) {
-	const jobs, cycles = 10_000, 10
+	const jobs, rounds = 10_000, 10
 	a, err := serve(finished(jobs).simulator(), false, 0)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func watch(b *bench) ([]figure, error) {
 	a.ResetStats()
 	var longest time.Duration
 	var series, size int
-	for a.Calls()["ListDeploymentJob"] < cycles*jobs/50 {
+	for a.Calls()["ListDeploymentJob"] < rounds*jobs/50 {
 		start := time.Now()
 		text, failed := p.scrape()
 		if failed != nil {
@@ -120,7 +120,7 @@ func idle(b *bench) ([]figure, error) {
 	if err = p.await("aliyun_cas_deployment_jobs", 0); err != nil {
 		return nil, err
 	}
-	begun := time.Since(p.began)
+	served := time.Since(p.began)
 	if err = p.settle(100); err != nil {
 		return nil, err
 	}
@@ -145,8 +145,8 @@ func idle(b *bench) ([]figure, error) {
 	figures, err := p.resident("idle", "")
 	return append(figures,
 		figure{"idle: CPU a day", (after - before) * 24 * time.Hour.Seconds() / watched.Seconds(), " s", ""},
-		figure{"from the start to the first metrics", float64(begun.Milliseconds()), " ms", ""},
-		figure{"from the start to 100 jobs read and their cycle ended", read.Seconds(), " s", ""},
+		figure{"from the start to the first metrics", float64(served.Milliseconds()), " ms", ""},
+		figure{"from the start to 100 jobs read and their round ended", read.Seconds(), " s", ""},
 		figure{"binary", float64(binary.Size()) / (1 << 20), " MiB", ""},
 	), err
 }

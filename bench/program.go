@@ -190,7 +190,7 @@ func countSeries(text, family string) int {
 	return n
 }
 
-// settle waits until every job was read, and the cycle that did it has ended.
+// settle waits until every job was read, and the round that did it has ended.
 func (p *program) settle(jobs int) error {
 	for read := 0; read < jobs; time.Sleep(200 * time.Millisecond) {
 		text, err := p.scrape()

@@ -117,10 +117,10 @@ func moving(jobs, active int) *simulator.Simulator {
 	return sim
 }
 
-// discovery counts the calls of the first read, which takes several cycles of five
-// seconds, and of an idle cycle.
+// discovery counts the calls of the first read, which takes several intervals of five
+// seconds, and of an idle round.
 func discovery(b *bench) ([]figure, error) {
-	first, idle, err := b.cycles(moving(1000, 5))
+	first, idle, err := b.rounds(moving(1000, 5))
 	if err != nil {
 		return nil, err
 	}
@@ -141,25 +141,24 @@ func discovery(b *bench) ([]figure, error) {
 	all := float64(naive["ListDeploymentJob"] + naive["ListWorkerResource"])
 	return []figure{
 		{"until everything was read once: calls of ListWorkerResource", first["ListWorkerResource"], "", ""},
-		{"idle cycle: calls of ListDeploymentJob", idle["ListDeploymentJob"], "", "21"},
-		{"idle cycle: calls of ListWorkerResource", idle["ListWorkerResource"], "", "15"},
-		{"idle cycle: other calls", idle["DescribeDeploymentJob"] + idle["DescribeDeploymentJobStatus"] + idle["ListDeploymentJobCert"], "", ""},
-		{"idle cycle: all calls", sum(idle), "", ""},
-		{"naive, each cycle: all calls", all, "", ""},
+		{"idle round: calls of ListDeploymentJob", idle["ListDeploymentJob"], "", "21"},
+		{"idle round: calls of ListWorkerResource", idle["ListWorkerResource"], "", "15"},
+		{"idle round: other calls", idle["DescribeDeploymentJob"] + idle["DescribeDeploymentJobStatus"] + idle["ListDeploymentJobCert"], "", ""},
+		{"idle round: all calls", sum(idle), "", ""},
+		{"naive, each poll: all calls", all, "", ""},
 		{"naive / exporter, all calls", all / sum(idle), "", ""},
 	}, nil
 }
 
-// cycles runs the exporter on an account and returns the calls of its first cycle
-// and of one of five later ones, by action.
-func (b *bench) cycles(sim *simulator.Simulator) (first, idle map[string]float64, err error) {
+// rounds runs the exporter on an account and returns the calls of its first read and
+// of one of five later rounds, by action.
+func (b *bench) rounds(sim *simulator.Simulator) (first, idle map[string]float64, err error) {
 	const later = 5
 	a, err := serve(sim, false, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer a.close()
-	// Cycles of a first read end within half the staleness, whatever is left.
 	p, err := b.startExporter(a, "CAS_POLL_INTERVAL=5s", "CAS_MAX_STALENESS=2h", "CAS_RESYNC_INTERVAL=24h", "CAS_DISCOVERY_MAX_AGE=0")
 	if err != nil {
 		return nil, nil, err
@@ -174,7 +173,7 @@ func (b *bench) cycles(sim *simulator.Simulator) (first, idle map[string]float64
 	for counted(a)["ListDeploymentJob"] < later*listings {
 		time.Sleep(50 * time.Millisecond)
 	}
-	time.Sleep(2 * time.Second) // until the rest of that cycle has been asked for
+	time.Sleep(2 * time.Second) // until the rest of that round has been asked for
 	idle = counted(a)
 	for action := range idle {
 		idle[action] /= later

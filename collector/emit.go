@@ -38,11 +38,11 @@ func (e *exposition) family(name string, samples func()) (broken error) {
 		if p := recover(); p != nil {
 			broken = fmt.Errorf("%s: panic: %v\n%s", name, p, debug.Stack())
 		}
-		if e.flush(); e.begun && e.size != 0 && e.err == nil {
+		if e.flush(); e.opened && e.size != 0 && e.err == nil {
 			e.err = fmt.Errorf("%s: samples changed while they were written", name)
 		}
 	}()
-	e.begun, e.sizing, e.size = false, false, 0
+	e.opened, e.sizing, e.size = false, false, 0
 	if e.format == expfmt.TypeProtoDelim && e.metrics == nil {
 		e.sizing = true
 		samples()

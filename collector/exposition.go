@@ -21,7 +21,7 @@ type exposition struct {
 	metrics chan<- prometheus.Metric // if not nil, takes metrics instead
 
 	*head
-	begun  bool     // the family has a sample
+	opened bool     // the family has a sample
 	sizing bool     // samples are counted, not written: protobuf tells a family's size first
 	size   int      // of the family's samples in protobuf that are still to be written
 	fixed  []string // the values of the labels account, api_region and job_id

@@ -20,8 +20,8 @@ func (e *exposition) protobuf(value float64, labels []string) {
 		return
 	}
 	b := e.bytes
-	if !e.begun {
-		e.begun = true
+	if !e.opened {
+		e.opened = true
 		b = append(protowire.AppendVarint(b, uint64(len(e.proto)+e.size)), e.proto...) //nolint:gosec // sizes are not negative
 	}
 	e.size -= 1 + protowire.SizeBytes(size)

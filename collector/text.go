@@ -10,8 +10,8 @@ import (
 
 // line writes a sample as a line of text.
 func (e *exposition) line(value float64, labels []string) {
-	if !e.begun {
-		e.begun = true
+	if !e.opened {
+		e.opened = true
 		e.bytes = append(e.bytes, e.intro...)
 	}
 	e.bytes = append(e.bytes, e.name...)

@@ -87,8 +87,8 @@ func newBreaker(kindOf func(reason.Reason) kind) *breaker {
 	return &breaker{kindOf: kindOf, landed: make(chan struct{}), tried: map[string]bool{}, failed: map[string]kind{}}
 }
 
-// tick lets probes through if the breaker is open: one for a key, as any call is a fair
-// trial of it, else those of three jobs that were not tried.
+// tick lets probes through if the breaker is open: one for a key, because any call tests
+// it, else those of three jobs that were not tried.
 func (b *breaker) tick() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -93,8 +93,8 @@ func TestScrapeConfigurations(t *testing.T) {
 	}
 }
 
-// series counts the series of a scrape job by name, histograms aside, and fails on a
-// unit that the name does not have.
+// series counts the series of a scrape job by name, without histograms, and fails on
+// a unit that the name does not have.
 func (w *world) series(job string) map[string]int {
 	w.Helper()
 	var answer struct {

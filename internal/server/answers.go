@@ -39,11 +39,11 @@ type answers struct {
 // kind is one kind of answer, such as the metrics in one format.
 type kind struct {
 	name string        // for the log
-	turn chan struct{} // to render or take the last answer, of size 1
+	busy chan struct{} // of size 1; full while somebody renders or takes the last answer
 	last *answer
 }
 
-func newKind(name string) *kind { return &kind{name: name, turn: make(chan struct{}, 1)} }
+func newKind(name string) *kind { return &kind{name: name, busy: make(chan struct{}, 1)} }
 
 // answer is a rendered body, read-only until nobody reads it.
 type answer struct {
@@ -71,12 +71,12 @@ func newAnswers(log *slog.Logger) *answers {
 // tells answers of a kind apart. The Content-Type is set already.
 func (s *answers) serve(w http.ResponseWriter, r *http.Request, k *kind, what string, render func(io.Writer) error) {
 	select {
-	case k.turn <- struct{}{}:
+	case k.busy <- struct{}{}:
 	case <-r.Context().Done():
 		return
 	}
 	a := s.take(k, what, render)
-	<-k.turn
+	<-k.busy
 	if a == nil {
 		http.Error(w, "too many slow clients at once", http.StatusServiceUnavailable)
 		return

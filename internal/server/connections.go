@@ -115,7 +115,7 @@ func (c *connection) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// begin notes that a piece is on its way and returns when it must be there.
+// begin remembers that a piece is on its way and returns when it must be there.
 func (c *connection) begin() time.Time {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
@@ -126,7 +126,7 @@ func (c *connection) begin() time.Time {
 	return c.deadline
 }
 
-// serve notes whether a request is being answered.
+// serve remembers whether a request is being answered.
 func (c *connection) serve(serving bool) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()

@@ -80,14 +80,14 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if encoding != nil || err != nil {
 			s.errors.WithLabelValues("encoding").Inc()
 		}
-		s.note(errors.Join(gathering, encoding))
+		s.report(errors.Join(gathering, encoding))
 		return err
 	})
 }
 
-// note logs when something begins to be missing and when all is there again, not at
+// report logs when something begins to be missing and when all is there again, not at
 // every scrape: anyone may scrape.
-func (s *scrapes) note(missing error) {
+func (s *scrapes) report(missing error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
