@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -64,4 +65,26 @@ func TestAChangeInTheSecondOfTheLastOneIsSeen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestACountThatTheAPIDoesNotGiveIsAbsent answers without WorkerCount and MatchWorkerCount:
+// that is not 0 workers.
+func TestACountThatTheAPIDoesNotGiveIsAbsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(3))
+		sim.InjectHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"RequestId":"1","BuyCount":100}`))
+		}), simulator.Match{Action: "DescribeDeploymentJobStatus"})
+		r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{8888} })
+		r.Poll(t.Context())
+		for name, want := range map[string]string{
+			"deployment_job_workers": "3", "deployment_quota_bought": "100",
+			"deployment_job_reported_workers": "absent", "deployment_job_matched_workers": "absent", "deployment_quota_used": "absent",
+		} {
+			if got := r.value(t, name); got != want {
+				t.Errorf("%s is %s, want %s", name, got, want)
+			}
+		}
+	})
 }
