@@ -16,11 +16,11 @@ func TestEverySettingIsWired(t *testing.T) {
 		Discovery: &yes, DiscoveryMaxAge: hour, DiscoveryJobTypes: config.List{"user"}, DiscoveryStatuses: config.List{"success"},
 		DiscoveryName: regexp.MustCompile("x"), Statuses: config.List{"error"}, CloudProducts: config.List{"SLB"},
 		PollInterval: &hour, ResyncInterval: &hour, MaxStaleness: &hour, RequestsPerSecond: &rate, Concurrency: 1, PageSize: 1,
-		MaxJobs: 1, MaxWorkersPerJob: 1, MaxGroupsPerJob: 1, FailedWorkerLimit: 1, StuckAfter: hour, ZeroFill: true, Mode: config.Once, Shard: &one, TotalShards: 2,
+		MaxJobs: 1, MaxWorkersPerJob: 1, MaxGroupsPerJob: 1, FailedWorkerLimit: 1, StuckAfter: hour, ZeroFill: true, Shard: &one, TotalShards: 2,
 	}
 	o := options(s)
 	// These are of each account in each region.
-	own := map[string]bool{"Name": true, "Region": true, "AccountID": true, "API": true, "Observer": true, "Logger": true, "JobIDs": true}
+	own := map[string]bool{"Name": true, "Region": true, "AccountID": true, "API": true, "Observer": true, "Logger": true, "JobIDs": true, "Once": true}
 	for _, of := range []reflect.Value{reflect.ValueOf(o), reflect.ValueOf(*o.Discovery)} {
 		for i := range of.NumField() {
 			if name := of.Type().Field(i).Name; !own[name] && of.Field(i).IsZero() {
