@@ -17,7 +17,7 @@ import (
 // What is exported each minute is logged and judged: no fact disappears before it is stale,
 // and none stays that was repaired.
 func TestAnOutageMinuteByMinute(t *testing.T) {
-	large(t)
+	heavy(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		jobs(sim, 1000, "success")

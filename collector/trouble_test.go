@@ -235,7 +235,7 @@ func checkStuck(t *testing.T, r *rig, status string, named bool, want []string, 
 // TestTroubleIsFoundFirst restarts on 1,000 finished jobs, two of which have failed workers
 // that their records do not show: those are read long before all.
 func TestTroubleIsFoundFirst(t *testing.T) {
-	large(t)
+	heavy(t)
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		jobs(sim, 1000, "success") // one worker each, in editing
