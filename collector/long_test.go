@@ -68,3 +68,31 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// TestJobsAtRestAreConfirmedUnderOverload has no listing, and jobs that move in such number
+// that half of them can be read in an interval: a job at rest, which costs one call
+// to confirm, is as current as they are.
+func TestJobsAtRestAreConfirmedUnderOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		ids := jobs(sim, 30, "processing")
+		for id := range int64(5) {
+			ids = append(ids, 101+id)
+			sim.PutJob(simulator.Job{ID: 101 + id, Status: "success", Modified: time.Now().Add(-time.Hour)}, nil)
+		}
+		r := newRig(t, sim, func(s *settings) {
+			s.account.JobIDs, s.RequestsPerSecond = ids, 0.5
+		})
+		r.Poll(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		go schedule.Accounts{r.Account}.Run(ctx)
+		for ctx.Err() == nil {
+			time.Sleep(time.Minute)
+			if n := len(r.values(t, "deployment_job_workers")); n != len(ids) {
+				t.Fatalf("%d of %d jobs have counts that are not stale\n%s", n, len(ids), r.log)
+			}
+		}
+		synctest.Wait()
+	})
+}

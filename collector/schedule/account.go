@@ -33,7 +33,7 @@ type Account struct {
 
 // New returns an Account. Its configured jobs are visible at once, as not up.
 func New(o Options) *Account {
-	a := &Account{queue: newQueue(o.PollInterval, o.ResyncInterval), polling: map[*job]bool{}}
+	a := &Account{queue: newQueue(&o), polling: map[*job]bool{}}
 	a.Options, a.targets = &o, newTargets()
 	a.lister.Options, a.cost.Options = &o, &o
 	var jobs []*job

@@ -7,10 +7,11 @@
 //     finished job whose record did not change is thereby confirmed; every other
 //     one that has something to ask the API is put into the queue, unless it is
 //     being polled.
-//   - The queue has three lines (queue.go): jobs that fail, move or are not known;
-//     jobs at rest that are due; jobs at rest that were never read. The next job is
-//     the head that has waited longest in proportion to its line's period. So under
-//     overload every line slows down in proportion, and nothing starves.
+//   - The queue has three lines (queue.go): jobs that fail, move, are not known, or that
+//     no listing confirms; jobs at rest that are due; jobs at rest that were never
+//     read. The next job is the head that has waited longest in proportion to its
+//     line's period. So under overload every line slows down in proportion, and
+//     nothing starves.
 //   - Twice as many workers as requests may be in flight poll the next job: record,
 //     workers, details. A few long sweeps hold up no other job.
 //   - A round is the jobs of a tick until the last was polled.

@@ -10,13 +10,13 @@ import (
 type line int
 
 const (
-	moving line = iota // it fails, moves, has failed workers, or is not known: due at every tick
+	moving line = iota // it fails, moves, has failed workers, is not known, or no listing confirms it: due at every tick
 	due                // at rest: its resync is due, its data would go stale, or details are missing
 	unread             // at rest, never read
 	lines
 )
 
-// lineOf returns the line in which a job waits.
+// lineOf returns the line in which a listed job waits.
 func lineOf(v *View) line {
 	record := v.Record.Value
 	switch {
@@ -38,12 +38,26 @@ func lineOf(v *View) line {
 // its line's period. So under overload every line slows down in proportion, and
 // nothing starves. It is not safe for concurrent use.
 type queue struct {
-	periods [lines]time.Duration
-	waiting [lines][]*job
+	periods  [lines]time.Duration
+	unlisted bool // each job is asked about at every tick, as there is no listing
+	waiting  [lines][]*job
 }
 
-func newQueue(poll, resync time.Duration) queue {
-	return queue{periods: [lines]time.Duration{moving: poll, due: resync, unread: resync}}
+func newQueue(o *Options) queue {
+	return queue{
+		periods:  [lines]time.Duration{moving: o.PollInterval, due: o.ResyncInterval, unread: o.ResyncInterval},
+		unlisted: o.Discovery == nil,
+	}
+}
+
+// lineOf returns the line of a job: one at rest that was read is due at every tick where
+// no listing confirms it.
+func (q *queue) lineOf(j *job) line {
+	l := lineOf(j.view.Load())
+	if l == due && q.unlisted {
+		return moving
+	}
+	return l
 }
 
 // fill replaces the jobs that wait.
@@ -52,7 +66,7 @@ func (q *queue) fill(jobs []*job) {
 		q.waiting[l] = q.waiting[l][:0]
 	}
 	for _, j := range jobs {
-		l := lineOf(j.view.Load())
+		l := q.lineOf(j)
 		q.waiting[l] = append(q.waiting[l], j)
 	}
 	for _, l := range q.waiting {
@@ -64,7 +78,7 @@ func (q *queue) fill(jobs []*job) {
 
 // add puts a job that was just polled behind the others of its line.
 func (q *queue) add(j *job) {
-	l := lineOf(j.view.Load())
+	l := q.lineOf(j)
 	q.waiting[l] = append(q.waiting[l], j)
 }
 

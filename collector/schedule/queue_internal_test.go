@@ -76,7 +76,7 @@ func TestLines(t *testing.T) {
 // longest in proportion to its line's period. All jobs come, once.
 func TestQueueOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		q := newQueue(pollEvery, resyncEvery)
+		q := newQueue(&Options{PollInterval: pollEvery, ResyncInterval: resyncEvery, Discovery: &Discovery{}})
 		of := map[*job]line{}
 		var jobs []*job
 		for id := range rapid.Int64Range(0, 30).Draw(rt, "jobs") {
@@ -114,7 +114,7 @@ func TestNothingStarves(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const resync = 10 * time.Minute
 		periods := []time.Duration{moving: pollEvery, due: resync, unread: resync}
-		q, now := newQueue(pollEvery, resync), epoch()
+		q, now := newQueue(&Options{PollInterval: pollEvery, ResyncInterval: resync, Discovery: &Discovery{}}), epoch()
 		var jobs []*job
 		of := map[*job]line{}
 		step := time.Duration(rapid.IntRange(1, 30).Draw(rt, "seconds of a poll")) * time.Second
