@@ -3,8 +3,10 @@ package collector_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +94,54 @@ func TestJobsAtRestAreConfirmedUnderOverload(t *testing.T) {
 			if n := len(r.values(t, "deployment_job_workers")); n != len(ids) {
 				t.Fatalf("%d of %d jobs have counts that are not stale\n%s", n, len(ids), r.log)
 			}
+		}
+		synctest.Wait()
+	})
+}
+
+// lateListings is a transport that delivers listings late, from when it is told to.
+type lateListings struct {
+	http.RoundTripper
+	late atomic.Bool
+}
+
+func (l *lateListings) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(req)
+	if l.late.Load() && req.URL.Query().Get("Action") == "ListDeploymentJob" {
+		time.Sleep(30 * time.Second)
+	}
+	return resp, err
+}
+
+// TestALateListingTakesNothingBack has a job end after it was listed and before the
+// listing arrives; meanwhile it was polled.
+func TestALateListingTakesNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		id := jobs(sim, 1, "processing")[0]
+		transport := &lateListings{RoundTripper: sim.Transport()}
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.account.JobIDs, s.Transport, s.RequestTimeout = []int64{id}, transport, 50*time.Second
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		go schedule.Accounts{r.Account}.Run(ctx)
+		time.Sleep(50 * time.Second)
+		transport.late.Store(true)
+		time.Sleep(13 * time.Second) // it is listed, and not polled yet
+		sim.UpdateJob(id, func(j *simulator.Job) { j.Status, j.Modified = "success", time.Now() })
+		ended := false
+		for ctx.Err() == nil {
+			time.Sleep(time.Second)
+			now := r.value(t, "deployment_job_status", `status="success"`) == "1"
+			if ended && !now {
+				t.Fatal("the job that had ended has not")
+			}
+			ended = now
+		}
+		if !ended {
+			t.Error("the job has not ended")
 		}
 		synctest.Wait()
 	})

@@ -176,9 +176,9 @@ func (a *Account) adopt(listed map[int64]*cas.Job, now time.Time) {
 // polled since the last tick. records are those of a listing of the tick at; at is zero
 // before the listing has ended.
 func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.Time) {
-	jobs := *a.jobs.Load()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	jobs := *a.jobs.Load()
 	var waiting []*job
 	for _, j := range jobs {
 		if !a.polling[j] && j.mustPoll(records[j.id], at, a.MaxStaleness) && j.polled.Before(a.tick) {

@@ -86,7 +86,7 @@ func (j *job) needsSweep(v *View, now time.Time, maxStaleness time.Duration) boo
 // being read, which may bring the record.
 func (j *job) mustPoll(record *cas.Job, at time.Time, maxStaleness time.Duration) bool {
 	v := *j.view.Load()
-	if record != nil {
+	if record != nil && !v.Record.At.After(at) { // a slow listing says less than a poll meanwhile
 		v.setRecord(record, at)
 		j.confirm(&v)
 		j.view.Store(&v)
