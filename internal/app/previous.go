@@ -76,24 +76,39 @@ func (fs families) by(name string, about func(*dto.Metric) string) map[string]fl
 
 // memory decides what of the run before is kept.
 type memory struct {
-	swept, up map[string]float64 // of this run, by job
-	listed    map[string]float64 // of this run, by account
-	success   map[string]float64 // of the run before, by job
-	oldest    float64            // success that is not stale
+	shown   map[shown]bool     // by this run
+	listed  map[string]float64 // of this run, by account
+	success map[string]float64 // of the run before, by job
+	oldest  float64            // success that is not stale
 }
+
+// shown is a family, without the prefix of all, that has metrics about a job.
+type shown struct{ name, job string }
+
+// shown returns what there is about jobs.
+func (fs families) shown() map[shown]bool {
+	all := map[shown]bool{}
+	for name, family := range fs {
+		for _, metric := range family.GetMetric() {
+			all[shown{unprefixed(name), job(metric)}] = true
+		}
+	}
+	return all
+}
+
+func unprefixed(name string) string { return strings.TrimPrefix(name, "aliyun_cas_") }
 
 // keep takes over from previous what is known of jobs that were not read: because their
 // poll failed, or because the listing did that would have named them.
 func (fs families) keep(previous families, now time.Time, maxStaleness time.Duration) {
 	m := memory{
-		swept: fs.by("deployment_job_last_sweep_timestamp_seconds", job), up: fs.by("deployment_job_up", job),
-		listed:  fs.by("discovery_up", account),
+		shown: fs.shown(), listed: fs.by("discovery_up", account),
 		success: previous.by("deployment_job_last_success_timestamp_seconds", job),
 		oldest:  float64(now.Add(-maxStaleness).UnixMilli()) / 1000,
 	}
 	for name, family := range previous {
 		for _, metric := range family.GetMetric() {
-			if m.keeps(name, metric) {
+			if m.keeps(unprefixed(name), metric) {
 				fs.add(family, metric)
 			}
 		}
@@ -116,20 +131,23 @@ func (m *memory) listingFailed(metric *dto.Metric) bool {
 	return discovers && up == 0
 }
 
-// keeps reports whether a metric of the run before is kept. That the job is up is not.
+// keeps reports whether a metric of the run before is kept. That the job is up is not,
+// nor what this run shows itself: two of one series would spoil the whole file.
 func (m *memory) keeps(name string, metric *dto.Metric) bool {
 	id := job(metric)
-	_, read := m.swept[id]
-	_, polled := m.up[id]
-	if id == "" || read || !polled && !m.listingFailed(metric) {
+	read, polled := m.shown[shown{"deployment_job_last_sweep_timestamp_seconds", id}], m.shown[shown{"deployment_job_up", id}]
+	if id == "" || read || !polled && !m.listingFailed(metric) || m.shown[shown{name, id}] || metric.GetGauge() == nil {
 		return false
 	}
-	switch strings.TrimPrefix(name, "aliyun_cas_deployment_job_") {
+	switch strings.TrimPrefix(name, "deployment_job_") {
 	case "up":
 		metric.Gauge.Value = new(float64)
-		return !polled
+		return true
 	case "last_success_timestamp_seconds", "last_sweep_timestamp_seconds":
 		return true
+	case "created_timestamp_seconds", "modified_timestamp_seconds", "schedule_timestamp_seconds", "start_timestamp_seconds", "end_timestamp_seconds":
+		// A record that was read may have lost such a time.
+		return !m.shown[shown{"deployment_job_info", id}] && m.success[id] >= m.oldest
 	default:
 		return m.success[id] >= m.oldest
 	}

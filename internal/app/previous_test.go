@@ -13,12 +13,20 @@ import (
 )
 
 // textfile runs --once as the timer does: its output becomes the file that the next run
-// reads.
+// reads. No series may be in it twice: node_exporter would take nothing of it.
 func textfile(t *testing.T, path string) (status int, text, stderr string) {
 	t.Helper()
 	status, text, stderr = program(t.Context(), "--once", "--once.previous="+path)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(text) {
+		series := line[:strings.LastIndex(line, " ")]
+		if seen[series] && !strings.HasPrefix(line, "#") {
+			t.Errorf("there is a second %s", series)
+		}
+		seen[series] = true
 	}
 	return status, text, stderr
 }
@@ -117,5 +125,55 @@ func TestTextfileForgetsNothing(t *testing.T) {
 	}
 	if status, _, stderr = textfile(t, path); status != exitOK {
 		t.Errorf("status %d after all is repaired\n%s", status, stderr)
+	}
+}
+
+// TestTextfileShowsTheNewRecord lets the workers of a job fail to be read, but not its
+// record: what that says holds, not what it said in the run before.
+func TestTextfileShowsTheNewRecord(t *testing.T) {
+	past := time.Now().Add(-time.Hour)
+	workers := []simulator.Worker{{ID: 1, Status: "error", CloudProduct: "SLB", RegionID: "cn-hangzhou", Modified: past}}
+	sim := simulator.New(simulator.Options{})
+	sim.PutJob(simulator.Job{ID: 1, Status: "error", Modified: past, End: past}, workers)
+	api := httptest.NewServer(sim)
+	defer api.Close()
+	environment(t, api.URL, map[string]string{"CAS_MAX_ATTEMPTS": "1", "CAS_POLL_INTERVAL": "1s", "CAS_MAX_STALENESS": "10m"})
+	path := filepath.Join(t.TempDir(), "aliyun_cas_exporter.prom")
+	const ended = "\naliyun_cas_deployment_job_end_timestamp_seconds{"
+	if status, text, stderr := textfile(t, path); status != exitOK || !strings.Contains(text, ended) {
+		t.Fatalf("status %d\n%s%s", status, text, stderr)
+	}
+	sim.PutJob(simulator.Job{ID: 1, Status: "processing", Modified: time.Now()}, workers)
+	if err := sim.Inject("forbidden", simulator.Match{Action: "ListWorkerResource"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, text, _ := textfile(t, path)
+		for _, line := range []string{
+			`aliyun_cas_deployment_job_up{job_id="1"} 0`, `aliyun_cas_deployment_job_status{job_id="1",status="processing"} 1`,
+			`aliyun_cas_deployment_workers{cloud_product="SLB",job_id="1",region_id="cn-hangzhou",status="error"} 1`,
+		} {
+			if !strings.Contains(text, line+"\n") {
+				t.Errorf("there is no %s in\n%s", line, text)
+			}
+		}
+		if strings.Contains(text, ended) {
+			t.Errorf("a job that runs has an end:\n%s", text)
+		}
+	}
+
+	// A file that does not tell types is not kept, and hides nothing.
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "# TYPE", "# ")), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sim.Inject("error-503", simulator.Match{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, _ := textfile(t, path); !strings.Contains(text, "\naliyun_cas_discovery_up 0\n") {
+		t.Errorf("what was read is missing:\n%s", text)
 	}
 }
