@@ -146,3 +146,43 @@ func TestALateListingTakesNothingBack(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestAJobThatComesBackIsNotPolledTwiceAtATime has a job leave the listing and come back
+// while its workers are being read.
+func TestAJobThatComesBackIsNotPolledTwiceAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		sim.PutJob(simulator.Job{ID: 100, Status: "processing", Modified: time.Now()}, crowd(3000))
+		var begun atomic.Int32
+		sim.OnCall(func(call simulator.Call) {
+			if call.Action == "ListWorkerResource" && call.Page == 1 {
+				begun.Add(1)
+			}
+		})
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.RequestsPerSecond, s.account.PageSize = 1, 10
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a sweep takes five
+		defer cancel()
+		go schedule.Accounts{r.Account}.Run(ctx)
+		time.Sleep(50 * time.Second)
+		sim.InjectHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"RequestId":"r","CurrentPage":1,"ShowSize":10,"Total":0,"Data":[]}`))
+		}), simulator.Match{Action: "ListDeploymentJob", Times: 1})
+		time.Sleep(30 * time.Second)
+		if n := r.value(t, "deployment_jobs"); n != "0" {
+			t.Errorf("%s jobs are watched while the listing is empty", n)
+		}
+		time.Sleep(3 * time.Minute)
+		if n := r.value(t, "deployment_jobs"); n != "1" || begun.Load() != 1 {
+			t.Errorf("%s jobs are watched, and %d sweeps of one began within the time of a sweep", n, begun.Load())
+		}
+		time.Sleep(72 * time.Second)
+		if n := r.value(t, "deployment_job_workers"); n != "3000" {
+			t.Errorf("the job has %s workers after its sweep, want 3000", n)
+		}
+		<-ctx.Done()
+		synctest.Wait()
+	})
+}

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -70,18 +71,6 @@ func (a *Account) Poll(ctx context.Context) bool {
 	a.running.Wait()
 	a.cost.logRun(a.Logger, a.Round(), len(*a.jobs.Load()))
 	return ctx.Err() == nil && len(a.Round().Failures) == 0
-}
-
-// sleep waits; false as soon as the context ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // beginTick lets the jobs be listed, unless the last listing is still being read, and
@@ -164,12 +153,25 @@ func (a *Account) adopt(listed map[int64]*cas.Job, now time.Time) {
 			jobs = append(jobs, j)
 		}
 	}
+	polling := a.pollingByID()
 	for id, record := range listed {
 		if !known[id] && a.owns(id) && a.Discovery.covers(record, now) {
-			jobs = append(jobs, newJob(id, false, a.targets))
+			jobs = append(jobs, cmp.Or(polling[id], newJob(id, false, a.targets)))
 		}
 	}
 	a.watch(jobs)
+}
+
+// pollingByID returns the jobs that are being polled. One that left the listing and came
+// back meanwhile is not to be polled twice at a time.
+func (a *Account) pollingByID() map[int64]*job {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	jobs := map[int64]*job{}
+	for j := range a.polling {
+		jobs[j.id] = j
+	}
+	return jobs
 }
 
 // fill puts the jobs into the queue that have something to ask the API and were not
