@@ -31,7 +31,7 @@ type access struct {
 	path    string // empty: everybody has access
 	log     *slog.Logger
 	limiter *rate.Limiter // nil: none
-	first   *web.Config   // at the start
+	valid   *web.Config   // the last valid one
 	checks  chan struct{} // who waits for the check of a password
 	one     sync.Mutex    // of the password that is checked
 
@@ -55,22 +55,22 @@ func newAccess(path string, log *slog.Logger) (*access, error) {
 	if err != nil {
 		return nil, errAccess // the cause can show a password
 	}
-	a.first = a.config
-	if limit := a.first.RateLimiterConfig; limit.Interval != 0 {
+	a.valid = a.config
+	if limit := a.valid.RateLimiterConfig; limit.Interval != 0 {
 		a.limiter = rate.NewLimiter(rate.Every(limit.Interval), limit.Burst)
 	}
 	return a, nil
 }
 
-// parse reads a configuration. Authentication that was configured at the start must
-// not be missing: a file that is just being written is no reason to let everybody in.
+// parse reads a configuration. Authentication that was configured once must not be
+// missing: a file that is just being written is no reason to let everybody in.
 func (a *access) parse(text []byte) (*web.Config, error) {
 	c := &web.Config{TLSConfig: web.TLSConfig{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13}}
 	if err := yaml.UnmarshalStrict(text, c); err != nil {
 		return nil, err
 	}
 	c.TLSConfig.SetDirectory(filepath.Dir(a.path))
-	if f := a.first; f != nil && (len(f.Users) > 0 && len(c.Users) == 0 ||
+	if f := a.valid; f != nil && (len(f.Users) > 0 && len(c.Users) == 0 ||
 		f.TLSConfig.IsEnabled() != c.TLSConfig.IsEnabled() || f.TLSConfig.ClientAuth != c.TLSConfig.ClientAuth ||
 		len(f.TLSConfig.ClientAllowedSans) > 0 && len(c.TLSConfig.ClientAllowedSans) == 0) {
 		return nil, errAccess
@@ -90,6 +90,9 @@ func (a *access) current() (*web.Config, error) {
 	if err == nil {
 		config, err = a.parse(text)
 	}
+	if err == nil {
+		a.valid = config
+	}
 	switch {
 	case err != nil && a.err == nil:
 		a.log.Error("the web configuration is broken: every request is refused until it is mended", "path", a.path)
@@ -103,7 +106,7 @@ func (a *access) current() (*web.Config, error) {
 // tls returns the configuration of TLS, nil for none. Certificates and the rest are read
 // again for each connection.
 func (a *access) tls() *tls.Config {
-	if a.path == "" || !a.first.TLSConfig.IsEnabled() {
+	if a.path == "" || !a.valid.TLSConfig.IsEnabled() {
 		return nil
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {

@@ -70,7 +70,7 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k = f.whole
 	}
 	slices.Sort(names)
-	s.answers.serve(w, r, k, strings.Join(names, "\n"), func(out io.Writer) error {
+	s.answers.serve(w, r, k, fmt.Sprintf("%q", names), func(out io.Writer) error {
 		gathering, encoding, err := write(out, f.format, s.gatherer, s.facts, func(name string) bool {
 			return len(names) == 0 || slices.Contains(names, name)
 		})

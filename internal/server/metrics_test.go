@@ -99,6 +99,12 @@ func TestNamedFamilies(t *testing.T) {
 				}
 			}
 		}
+		f.Freshness(time.Second) // what follows comes at one moment
+		for query, want := range map[string]int{"name[]=go_info%0Ago_threads": 0, "name[]=go_info&name[]=go_threads": 2} {
+			if got := families(t, "text", f.ask("GET", "/metrics?"+query).Body.Bytes()); len(got) != want {
+				t.Errorf("%s: got %v, want %d families", query, got, want)
+			}
+		}
 	})
 }
 

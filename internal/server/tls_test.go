@@ -298,6 +298,23 @@ func TestWebConfigBreaks(t *testing.T) {
 	}
 }
 
+// TestPasswordThatCameLater empties a configuration that had no password at the start, and
+// got one while the server ran.
+func TestPasswordThatCameLater(t *testing.T) {
+	a := newAuthority(t)
+	path := a.config(t, "basic_auth_users: {}\n")
+	f := newServer(t, func(o *server.Options) { o.WebConfigFile = path })
+	for _, test := range []struct {
+		config string
+		want   int
+	}{{"basic_auth_users: {}\n", 200}, {withPassword, 401}, {"", 500}, {withPassword, 401}} {
+		a.config(t, test.config)
+		if got := f.ask("GET", "/metrics").Code; got != test.want {
+			t.Errorf("with the configuration %q: got %d, want %d", test.config, got, test.want)
+		}
+	}
+}
+
 // TestWrongPasswordsWaitInBounds has wrong passwords checked that take long. A few wait,
 // the others are told to come back, and whoever was let in before is let in again.
 func TestWrongPasswordsWaitInBounds(t *testing.T) {
