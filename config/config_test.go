@@ -511,8 +511,11 @@ func TestRegions(t *testing.T) {
 		{regions: "cn-hangzhou,cn-nowhere", fault: `CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint`},
 		{regions: "cn-hangzhou;ap-southeast-1", fault: `CAS_REGION_ID: "cn-hangzhou;ap-southeast-1" is not a region such as cn-hangzhou`},
 		{regions: "cn-hangzhou/evil", endpoints: "x", fault: `CAS_REGION_ID: "cn-hangzhou/evil" is not a region such as cn-hangzhou`},
-		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a", fault: "CAS_ENDPOINT: has 1 addresses for 2 regions of CAS_REGION_ID; give one for each region, in the same order"},
-		{endpoints: "a,b", fault: "CAS_ENDPOINT: has 2 addresses for 1 regions of CAS_REGION_ID; give one for each region, in the same order"},
+		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a", fault: "CAS_ENDPOINT: has 1 different addresses for 2 regions of CAS_REGION_ID; give one for each region, in the same order"},
+		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a,a", fault: "CAS_ENDPOINT: has 1 different addresses for 2 regions of CAS_REGION_ID; give one for each region, in the same order"},
+		{regions: ",", fault: "CAS_REGION_ID: names no region"},
+		{regions: " , ,", endpoints: "a", fault: "CAS_REGION_ID: names no region"},
+		{endpoints: "a,b", fault: "CAS_ENDPOINT: has 2 different addresses for 1 regions of CAS_REGION_ID; give one for each region, in the same order"},
 		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a,http://b", fault: "CAS_ENDPOINT: must be https:// unless the host is a loopback address: the key would travel in clear text"},
 	} {
 		s, err := load(t, with("CAS_REGION_ID", test.regions, "CAS_ENDPOINT", test.endpoints, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", test.vpc))
@@ -624,6 +627,7 @@ func TestClearTextURI(t *testing.T) {
 	for address, far := range map[string]bool{
 		"http://10.0.0.1/x": true, "http://vault.example:8200/?token=CANARY": true, "http://user:CANARY@vault/": true, "http://[fd00::1]/": true, "http://100.100.100.200/": true,
 		"https://vault.example/": false, "http://127.0.0.1:1/": false, "http://localhost/x": false, "http://[::1]/": false, "http://169.254.170.2/x": false, "http://[fe80::1]/": false,
+		"http://[fe80::1%25eth0]/": false, "http://LocalHost:8080/": false, "http://[fd00::1%25eth0]/": true, "http://169.254.170.2.example/": true,
 	} {
 		s := good(t, env{"ALIBABA_CLOUD_CREDENTIALS_URI": address})
 		want := []string{"ALIBABA_CLOUD_CREDENTIALS_URI is http:// and its host is neither loopback nor link-local: the keys travel in clear text"}

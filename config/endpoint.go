@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,11 +12,15 @@ import (
 
 // regions checks the API's addresses, or finds them by their regions.
 func (l *loader) regions() {
-	if l.failed("CAS_REGION_ID") {
+	n := len(l.Endpoint)
+	switch {
+	case l.failed("CAS_REGION_ID"):
 		return
-	}
-	if n := len(l.Endpoint); n > 0 && n != len(l.RegionId) {
-		l.fault("CAS_ENDPOINT", "has %d addresses for %d regions of CAS_REGION_ID; give one for each region, in the same order", n, len(l.RegionId))
+	case len(l.RegionId) == 0: // commas alone
+		l.fault("CAS_REGION_ID", "names no region")
+		return
+	case n > 0 && n != len(l.RegionId):
+		l.fault("CAS_ENDPOINT", "has %d different addresses for %d regions of CAS_REGION_ID; give one for each region, in the same order", n, len(l.RegionId))
 		return
 	}
 	vpc := l.env.vpc()
@@ -101,6 +106,6 @@ func loopback(host string) bool {
 // nearby reports whether what is sent to a host in clear text stays on this machine or
 // its link.
 func nearby(host string) bool {
-	ip := net.ParseIP(host)
-	return loopback(host) || ip != nil && ip.IsLinkLocalUnicast()
+	ip, err := netip.ParseAddr(host) // with a zone, as link-local addresses have one
+	return loopback(strings.ToLower(host)) || err == nil && ip.IsLinkLocalUnicast()
 }
