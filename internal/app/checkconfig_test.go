@@ -30,7 +30,7 @@ func TestCheckConfigOpensFiles(t *testing.T) {
 		"UTF-16":            {text("\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00"), "is not UTF-8: it has a byte order mark of UTF-16"},
 		"UTF-16, big end":   {text("\xfe\xff\x00C\x00A\x00N"), "is not UTF-8: it has a byte order mark of UTF-16"},
 		"empty":             {text("\n"), "is empty"},
-		"two words":         {text("CANARY CANARY"), "holds more than one word"},
+		"two words":         {text("CANARY CANARY"), "holds white space or invisible characters"},
 		"quotes":            {text(`"CANARY"`), "contains quotes; keys never do"},
 		"a directory":       {func() { _ = os.Mkdir(path, 0o700) }, "is a directory"},
 		"a pipe":            {func() { _ = syscall.Mkfifo(path, 0o600) }, ""}, // nobody writes: it would wait for ever

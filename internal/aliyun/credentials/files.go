@@ -86,8 +86,8 @@ func readWord(path string) (string, error) {
 	case err != nil:
 		return "", err
 	case !isWord(text):
-		return "", errors.New("holds more than one word")
-	case strings.ContainsAny(text, "\"'`"):
+		return "", errors.New("holds white space or invisible characters")
+	case hasQuotes(text):
 		return "", errors.New("contains quotes; keys never do")
 	}
 	return text, nil
@@ -111,6 +111,9 @@ func CheckFile(path string) error {
 func isWord(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' })
 }
+
+// hasQuotes reports whether a text was copied with its quotes.
+func hasQuotes(text string) bool { return strings.ContainsAny(text, "\"'`") }
 
 // readText reads a small file. Its errors tell neither path nor content: a secret
 // that was set where a path belongs would be in both.

@@ -143,7 +143,9 @@ func (e *entry) complete(mode string) error {
 		case value == "":
 			return fmt.Errorf("its %s is empty", name)
 		case !strings.HasPrefix(name, "oidc_token_file") && name != "source_profile" && !isWord(value):
-			return fmt.Errorf("its %s holds more than one word", name)
+			return fmt.Errorf("its %s holds white space or invisible characters", name)
+		case slices.Contains([]string{"access_key_id", "access_key_secret", "sts_token"}, field[0]) && hasQuotes(value):
+			return fmt.Errorf("its %s contains quotes; keys never do", name)
 		}
 	}
 	return nil

@@ -144,15 +144,15 @@ func TestFile(t *testing.T) {
 	for name, test := range map[string]struct{ id, secret, want string }{
 		"missing":          {"", "x", "access key id file: does not exist"},
 		"empty":            {"x", " \n", "access key secret file: is empty"},
-		"two lines":        {"CANARY\nCANARY", "x", "access key id file: holds more than one word"},
-		"JSON":             {"x", `{"secret": "CANARY"}`, "access key secret file: holds more than one word"},
+		"two lines":        {"CANARY\nCANARY", "x", "access key id file: holds white space or invisible characters"},
+		"JSON":             {"x", `{"secret": "CANARY"}`, "access key secret file: holds white space or invisible characters"},
 		"UTF-16":           {"\xff\xfeC\x00A\x00N\x00A\x00R\x00Y\x00", "x", "access key id file: is not UTF-8: it has a byte order mark of UTF-16"},
-		"a BOM inside":     {"CAN\ufeffARY", "x", "access key id file: holds more than one word"},
+		"a BOM inside":     {"CAN\ufeffARY", "x", "access key id file: holds white space or invisible characters"},
 		"quotes":           {`"CANARY"`, "x", "access key id file: contains quotes; keys never do"},
 		"single quotes":    {"x", "'CANARY'", "access key secret file: contains quotes; keys never do"},
-		"zero-width space": {"x", "CANARY\u200b", "access key secret file: holds more than one word"},
-		"no text":          {"x", "CANARY\x00", "access key secret file: holds more than one word"},
-		"many words":       {"x", strings.Repeat("CANARY ", 1<<20), "access key secret file: holds more than one word"},
+		"zero-width space": {"x", "CANARY\u200b", "access key secret file: holds white space or invisible characters"},
+		"no text":          {"x", "CANARY\x00", "access key secret file: holds white space or invisible characters"},
+		"many words":       {"x", strings.Repeat("CANARY ", 1<<20), "access key secret file: holds white space or invisible characters"},
 	} {
 		inBubble(name, func(w *world, o credentials.Options) {
 			write(w.T, o.AccessKeySecretFile, test.secret)
