@@ -47,18 +47,18 @@ func classify(status int, code string, object bool) reason.Reason {
 
 func isThrottling(code string) bool {
 	return strings.HasPrefix(code, "Rejected.") ||
-		mentions(code, "throttl", "flowcontrol", "toomanyrequest", "qpslimit", "ratelimit", "requestlimit")
+		mentions(code, "throttl", "flowcontrol", "flowlimit", "toomanyrequest", "qpslimit", "ratelimit", "requestlimit")
 }
 
 // isKey reports whether a code is about the key, the token or the signature.
 func isKey(code string) bool {
 	return mentions(code, "accesskey", "signature", "nonceused", "credential", "timestamp", "timetooskewed", "requestexpired",
-		"securitytoken", "ststoken", "sessiontoken", "tokenexpired", "expiredtoken", "invalidtoken")
+		"securitytoken", "ststoken", "sessiontoken", "tokenexpired", "expiredtoken", "invalidtoken", "tokeninvalid")
 }
 
 // isDenial reports whether a code says that a known identity lacks a permission.
 func isDenial(code string) bool {
-	return mentions(code, "permission", "forbid", "privilege", "accessden", "implicitden", "explicitden", "riskcontrol")
+	return mentions(code, "permission", "forbid", "privilege", "accessden", "implicitden", "explicitden", "policyden", "ramden", "riskcontrol")
 }
 
 // isIdentity reports whether a code says that the caller is not known.
