@@ -126,14 +126,16 @@ func (c *connection) begin() time.Time {
 	return c.deadline
 }
 
-// serve remembers whether a request is being answered.
-func (c *connection) serve(serving bool) {
+// serve remembers whether a request is being answered, and reports whether no other
+// connection has room.
+func (c *connection) serve(serving bool) (full bool) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
 	c.serving = serving
 	if c.waiting = time.Now(); serving {
 		c.waiting = time.Time{}
 	}
+	return len(c.all.open) >= maxConnections
 }
 
 // connectionKey is where a request's context has its connection.
@@ -147,11 +149,15 @@ func connContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, conn)
 }
 
-// watched tells a request's connection that the client waits for us.
+// watched tells a request's connection that the client waits for us. Where others find no
+// room the connection ends with this answer: clients that ask often never wait so long
+// that they give way.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			c.serve(true)
+			if c.serve(true) {
+				w.Header().Set("Connection", "close")
+			}
 			defer c.serve(false)
 		}
 		next.ServeHTTP(w, r)

@@ -312,6 +312,34 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	}
 }
 
+// TestClientsThatAskOftenMakeRoom opens as many connections as may be open. Whatever is
+// asked on the last of them, it ends, so that nobody is kept out by who never waits.
+func TestClientsThatAskOftenMakeRoom(t *testing.T) {
+	address := newServer(t, nil).run(t)
+	ask := func(request string) *http.Response {
+		conn := dial(t, address)
+		fmt.Fprint(conn, request, " HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Close {
+			_, _ = io.Copy(io.Discard, conn) // until it does not count any more
+		}
+		return resp
+	}
+	for i := range server.MaxConnections - 1 {
+		if resp := ask("GET /-/healthy"); resp.Close {
+			t.Fatalf("connection %d ends", i)
+		}
+	}
+	for _, request := range []string{"GET /-/healthy", "GET /metrics", "GET /nothing", "POST /metrics", "OPTIONS *"} {
+		if resp := ask(request); !resp.Close {
+			t.Errorf("%s: %s, and the connection stays", request, resp.Status)
+		}
+	}
+}
+
 func TestMuchIsRefused(t *testing.T) {
 	address := newServer(t, nil).run(t)
 	for name, request := range map[string]string{

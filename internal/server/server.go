@@ -71,7 +71,10 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // clients' faults, not ours
+		// It would answer OPTIONS * past our handlers.
+		DisableGeneralOptionsHandler: true,
+
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // clients' faults, not ours
 	}
 	s.http.Protocols.SetHTTP1(true) // Prometheus needs no more
 	return s, nil
