@@ -62,9 +62,10 @@ func (l *loader) accounts() {
 	}
 }
 
-// roleAccount returns the account of a role's ARN.
+// roleAccount returns the account of a role's ARN. With other characters than a name and
+// its path have, a list with a wrong separator would be one role.
 func roleAccount(arn string) (id string, ok bool) {
-	m := regexp.MustCompile(`^acs:ram::(\d+):role/\S+$`).FindStringSubmatch(arn)
+	m := regexp.MustCompile(`^acs:ram::(\d+):role/[\w.@/-]+$`).FindStringSubmatch(arn)
 	if m == nil {
 		return "", false
 	}
