@@ -96,7 +96,10 @@ func (e *Error) hinted(h http.Header) {
 // for any other.
 func WebPage(body []byte) *Error {
 	begin := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(body[:min(len(body), 512)], []byte("\xef\xbb\xbf"))))
-	for _, tag := range []string{"<!doctype html", "<html", "<head", "<body", "<title", "<meta", "<script", "<!--"} {
+	if _, after, prolog := bytes.Cut(begin, []byte("?>")); prolog && bytes.HasPrefix(begin, []byte("<?xml")) {
+		begin = bytes.TrimSpace(after) // XHTML
+	}
+	for _, tag := range []string{"<!doctype html", "<html", "<head", "<body", "<title", "<meta", "<script", "<style", "<center", "<h1", "<div", "<!--"} {
 		if bytes.HasPrefix(begin, []byte(tag)) {
 			return newError(reason.Decode, "answered with a web page: %s", between)
 		}
