@@ -42,6 +42,7 @@ func TestAttack(t *testing.T) {
 		{"idle", func(ctx context.Context, address string) { crowd(ctx, address, 512, idle) }},
 		{"slow", func(ctx context.Context, address string) { crowd(ctx, address, 512, slow) }},
 		{"fast", func(ctx context.Context, address string) { crowd(ctx, address, 300, fast) }},
+		{"often", func(ctx context.Context, address string) { crowd(ctx, address, 512, often) }},
 		{"headers", func(ctx context.Context, address string) { crowd(ctx, address, 512, halfAHeader) }},
 		{"all", func(ctx context.Context, address string) {
 			var all sync.WaitGroup
@@ -303,9 +304,15 @@ func slow(ctx context.Context, conn net.Conn) {
 }
 
 // fast scrapes as fast as it is answered, on one connection.
-func fast(_ context.Context, conn net.Conn) {
-	for answers := bufio.NewReader(conn); ; {
-		_, _ = io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
+func fast(ctx context.Context, conn net.Conn) { ask(ctx, conn, "/metrics", 0) }
+
+// often asks for the health before it has waited so long that its connection gives way.
+func often(ctx context.Context, conn net.Conn) { ask(ctx, conn, "/-/healthy", 500*time.Millisecond) }
+
+// ask asks on one connection until that ends, with pauses.
+func ask(ctx context.Context, conn net.Conn, path string, between time.Duration) {
+	for answers := bufio.NewReader(conn); ; pause(ctx, between) {
+		_, _ = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n", path)
 		resp, err := http.ReadResponse(answers, nil)
 		if err != nil {
 			return
