@@ -34,7 +34,7 @@ type history struct {
 // with a trace is right after one poll, one without within the resync interval,
 // and a job that is gone has no series.
 func TestHistoriesAreFollowed(t *testing.T) {
-	for range rounds() {
+	for range max(1, rounds()/3) {
 		synctest.Test(t, func(t *testing.T) {
 			rapid.Check(bubble{t}, func(rt *rapid.T) {
 				h := newHistory(t, rt)
