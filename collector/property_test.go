@@ -228,7 +228,8 @@ func (e *randomEstate) disturb(rt *rapid.T) bool {
 		Action: rapid.SampledFrom([]string{"ListWorkerResource", "ListWorkerResource", "ListWorkerResource", "ListDeploymentJob", "DescribeDeploymentJobStatus", "DescribeDeploymentJob"}).Draw(rt, "action"),
 		Skip:   rapid.IntRange(0, 3).Draw(rt, "skip"), Times: rapid.IntRange(1, 20).Draw(rt, "times"),
 	}
-	if fault == "job-not-found-empty" { // of a listing it is the truth: there are no jobs
+	// Of a listing these can be the truth: there are no jobs, or fewer.
+	if fault == "job-not-found-empty" || fault == "total-low" {
 		match.Action = "ListWorkerResource"
 	}
 	if match.Action == "ListWorkerResource" {
