@@ -120,9 +120,10 @@ func (d *decoder) enter(kind jsontext.Kind) bool {
 	return d.token() == nil
 }
 
-// field reads the key of the next field; false at the object's end.
+// field reads the key of the next field; false at the object's end, and where no key
+// can be.
 func (d *decoder) field() bool {
-	if next := d.kind(); next == jsontext.KindEndObject || next == jsontext.KindInvalid {
+	if d.kind() != jsontext.KindString {
 		_ = d.token()
 		return false
 	}

@@ -35,6 +35,7 @@ func (c *JobCounts) read(d *decoder) error {
 	var e envelope
 	if !d.enter('{') {
 		d.complain("the answer is not an object")
+		return e.err(d)
 	}
 	for d.field() {
 		switch string(d.key) {
