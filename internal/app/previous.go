@@ -77,6 +77,8 @@ func (fs families) by(name string, about func(*dto.Metric) string) map[string]fl
 // memory decides what of the run before is kept.
 type memory struct {
 	shown   map[shown]bool     // by this run
+	refused map[string]bool    // actions of an account that failed last in this run
+	same    map[string]bool    // jobs whose record is the same in both runs
 	listed  map[string]float64 // of this run, by account
 	success map[string]float64 // of the run before, by job
 	oldest  float64            // success that is not stale
@@ -103,8 +105,16 @@ func unprefixed(name string) string { return strings.TrimPrefix(name, "aliyun_ca
 func (fs families) keep(previous families, now time.Time, maxStaleness time.Duration) {
 	m := memory{
 		shown: fs.shown(), listed: fs.by("discovery_up", account),
+		refused: map[string]bool{}, same: map[string]bool{},
 		success: previous.by("deployment_job_last_success_timestamp_seconds", job),
 		oldest:  float64(now.Add(-maxStaleness).UnixMilli()) / 1000,
+	}
+	for _, metric := range fs["aliyun_cas_api_last_error_info"].GetMetric() {
+		m.refused[account(metric)+"/"+label(metric, "action")] = true
+	}
+	modified := previous.by("deployment_job_modified_timestamp_seconds", job)
+	for id, at := range fs.by("deployment_job_modified_timestamp_seconds", job) {
+		m.same[id] = modified[id] == at
 	}
 	for name, family := range previous {
 		for _, metric := range family.GetMetric() {
@@ -136,8 +146,12 @@ func (m *memory) listingFailed(metric *dto.Metric) bool {
 func (m *memory) keeps(name string, metric *dto.Metric) bool {
 	id := job(metric)
 	read, polled := m.shown[shown{"deployment_job_last_sweep_timestamp_seconds", id}], m.shown[shown{"deployment_job_up", id}]
-	if id == "" || read || !polled && !m.listingFailed(metric) || m.shown[shown{name, id}] || metric.GetGauge() == nil {
+	if id == "" || m.shown[shown{name, id}] || metric.GetGauge() == nil {
 		return false
+	}
+	if read || !polled && !m.listingFailed(metric) {
+		// As a server does, keep details that could not be read while the record is the same.
+		return read && m.same[id] && m.refused[account(metric)+"/"+actionOf(name)] && m.success[id] >= m.oldest
 	}
 	switch strings.TrimPrefix(name, "deployment_job_") {
 	case "up":
@@ -150,6 +164,18 @@ func (m *memory) keeps(name string, metric *dto.Metric) bool {
 		return !m.shown[shown{"deployment_job_info", id}] && m.success[id] >= m.oldest
 	default:
 		return m.success[id] >= m.oldest
+	}
+}
+
+// actionOf returns the action that brings a family of details, "" if none does.
+func actionOf(name string) string {
+	switch name {
+	case "deployment_job_certificate_not_after_timestamp_seconds":
+		return "ListDeploymentJobCert"
+	case "deployment_job_reported_workers", "deployment_job_matched_workers":
+		return "DescribeDeploymentJobStatus"
+	default:
+		return ""
 	}
 }
 

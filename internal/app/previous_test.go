@@ -177,3 +177,39 @@ func TestTextfileShowsTheNewRecord(t *testing.T) {
 		t.Errorf("what was read is missing:\n%s", text)
 	}
 }
+
+// TestTextfileKeepsDetails refuses the calls for details of a job that is read: what the
+// run before knew of them stays while the job's record is the same.
+func TestTextfileKeepsDetails(t *testing.T) {
+	past := time.Now().Add(-time.Hour).Truncate(time.Second)
+	sim := simulator.New(simulator.Options{})
+	sim.PutJob(simulator.Job{
+		ID: 1, Status: "success", Modified: past, Certificates: []simulator.Certificate{{ID: 7, Name: "wild", CommonName: "*.example.com", NotAfter: past.AddDate(0, 3, 0)}},
+	}, []simulator.Worker{{ID: 1, Status: "success", CloudProduct: "SLB", Modified: past}})
+	api := httptest.NewServer(sim)
+	defer api.Close()
+	environment(t, api.URL, map[string]string{"CAS_MAX_ATTEMPTS": "1"})
+	path := filepath.Join(t.TempDir(), "aliyun_cas_exporter.prom")
+	textfile(t, path)
+	for _, action := range []string{"ListDeploymentJobCert", "DescribeDeploymentJobStatus"} {
+		if err := sim.Inject("forbidden", simulator.Match{Action: action}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	details := []string{"deployment_job_certificate_not_after_timestamp_seconds{", "deployment_job_reported_workers{", "deployment_job_matched_workers{"}
+	for range 2 {
+		_, text, _ := textfile(t, path)
+		for _, family := range details {
+			if strings.Count(text, "\naliyun_cas_"+family) != 1 {
+				t.Errorf("%s is not kept, or more than once:\n%s", family, text)
+			}
+		}
+	}
+	sim.UpdateJob(1, func(j *simulator.Job) { j.Modified = past.Add(time.Minute) })
+	_, text, _ := textfile(t, path)
+	for _, family := range details {
+		if strings.Contains(text, "\naliyun_cas_"+family) {
+			t.Errorf("%s is kept although the job changed:\n%s", family, text)
+		}
+	}
+}
