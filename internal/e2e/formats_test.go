@@ -17,7 +17,7 @@ import (
 // demo starts the exporter on its demo.
 func demo(t *testing.T) *process {
 	t.Helper()
-	p := start(t, []string{"CAS_WEB_LISTEN_ADDRESS=127.0.0.1:0"}, program(t, "E2E_EXPORTER"), "--demo")
+	p := start(t, []string{"CAS_WEB_LISTEN_ADDRESS=127.0.0.1:0", "CAS_POLL_INTERVAL=1h"}, program(t, "E2E_EXPORTER"), "--demo")
 	await(t, "the first round", func() string {
 		_, problem := page("http://" + p.address + "/-/ready")
 		return problem
