@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"slices"
 	"sync"
 
 	"aliyun_cas_exporter/collector/sweep"
@@ -11,7 +10,7 @@ import (
 // targets knows which failures are superseded: those of a worker whose target a worker
 // of a later job, one with a larger id, has in success. It is safe for concurrent use.
 //
-// It holds the snapshots of the account's jobs, which hold 8 bytes for each of their
+// It holds the snapshots of the account's jobs, which hold a few bytes for each of their
 // distinct targets in success, and an entry for each target of a failed worker. It is the
 // same in whatever order jobs are read: a target that fails for the first time is looked
 // up in all snapshots that there are.
@@ -50,7 +49,7 @@ func (t *targets) put(job int64, s *sweep.Snapshot) {
 	}
 	if before != nil {
 		for resource, target := range t.failed {
-			if target.latest == job && (s == nil || !has(s, resource)) {
+			if target.latest == job && (s == nil || !s.Succeeded.Has(resource)) {
 				unknown[resource], target.latest = target, 0
 			}
 		}
@@ -94,24 +93,14 @@ func (t *targets) count(s *sweep.Snapshot, n int, unknown map[cas.ResourceKey]*t
 
 // see remembers which of some failed targets a job has in success.
 func (t *targets) see(job int64, s *sweep.Snapshot, failed map[cas.ResourceKey]*target) {
-	if len(failed) < len(s.Succeeded) {
-		for resource, target := range failed {
-			if target.latest < job && has(s, resource) {
-				target.latest = job
-			}
-		}
+	if len(failed) == 0 {
 		return
 	}
-	for _, resource := range s.Succeeded {
+	for resource := range s.Succeeded.All {
 		if target := failed[resource]; target != nil {
 			target.latest = max(target.latest, job)
 		}
 	}
-}
-
-func has(s *sweep.Snapshot, resource cas.ResourceKey) bool {
-	_, found := slices.BinarySearch(s.Succeeded, resource)
-	return found
 }
 
 // superseded returns how many of a job's failures at some targets are superseded.

@@ -39,9 +39,9 @@ type Snapshot struct {
 	NextStuck     time.Time // smallest modification time of the others that move, zero if there is none
 
 	// What supersedes a failure: a later job that succeeded at the same target.
-	TellsTargets bool              // workers in success were read, so that the following is whole
-	Succeeded    []cas.ResourceKey // of the workers in success, sorted, each once
-	Targets      []Target          // of the failed workers, by group
+	TellsTargets bool      // workers in success were read, so that the following is whole
+	Succeeded    Resources // of the workers in success
+	Targets      []Target  // of the failed workers, by group
 
 	statuses []string // that every product and region shows, if zeros are filled in
 }

@@ -140,7 +140,6 @@ func (t *tally) snapshot() (*Snapshot, error) {
 		}
 		s.Groups = append(s.Groups, *t.groups[key])
 	}
-	slices.Sort(t.succeeded)
-	s.Succeeded = slices.Clip(slices.Clone(slices.Compact(t.succeeded)))
+	s.Succeeded = newResources(t.succeeded)
 	return s, nil
 }
