@@ -14,6 +14,9 @@ type mutant struct {
 	what, text string
 }
 
+// oneIn is one in how many mutants is made unless all are asked for.
+const oneIn = 20
+
 // rulesOf returns the texts of all rules, recording rules included.
 func rulesOf(t *testing.T) (rules string, blocks []block) {
 	t.Helper()
@@ -59,9 +62,6 @@ func (b block) mutants() []mutant {
 	for _, c := range [][2]string{{" > ", " < "}, {" > ", " >= "}, {" < ", " > "}, {" < ", " <= "}, {" >= ", " > "}, {" == ", " != "}} {
 		change(regexp.MustCompile(regexp.QuoteMeta(c[0])), c[1])
 	}
-	if os.Getenv("MUTANTS") != "all" { // they are four fifths of all, and take the better part of an hour
-		return all
-	}
 	for _, label := range []string{"cluster", "namespace", "job", "account", "api_region", "job_id"} {
 		change(regexp.MustCompile(`\((?:\w+, )*(`+label+`, )\w`), "")
 		change(regexp.MustCompile(`\((?:\w+, )+\w+(, `+label+`)\)`), "")
@@ -70,15 +70,18 @@ func (b block) mutants() []mutant {
 }
 
 // TestRulesAreHeld: of rules with one mistake, the tests accept none. Those that cost least come
-// first. MUTANTS=all adds rules that lose one label in an aggregation or a match: `make mutants`.
+// first. All of them take most of an hour (MUTANTS=all, `make mutants`); CI makes one in oneIn.
 func TestRulesAreHeld(t *testing.T) {
 	rules, blocks := rulesOf(t)
 	tests := read(t, "rules_test.yml")
 	twice, neighbours := replicated(tests), neighbourTest()
 	var killed, made atomic.Int64
 	t.Run("mutants", func(t *testing.T) {
-		for _, b := range blocks {
-			for _, m := range b.mutants() {
+		for i, b := range blocks {
+			for n, m := range b.mutants() {
+				if os.Getenv("MUTANTS") != "all" && (i+n)%oneIn != 0 {
+					continue
+				}
 				t.Run(b.name+" "+m.what, func(t *testing.T) {
 					t.Parallel()
 					made.Add(1)

@@ -178,7 +178,7 @@ func files(t *testing.T, v corev1.Volume) map[string]string {
 			if source.Secret != nil {
 				maps.Copy(content, secrets[source.Secret.Name])
 			} else {
-				content[source.ServiceAccountToken.Path] = "token for " + source.ServiceAccountToken.Audience
+				content[source.ServiceAccountToken.Path] = "token-for-" + source.ServiceAccountToken.Audience
 			}
 		}
 		return content
