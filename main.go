@@ -14,9 +14,9 @@ import (
 	"aliyun_cas_exporter/internal/app"
 )
 
-// gcPercent is half of Go's default: next to the work that is spread over a day, memory
+// gcPercent is less than half of Go's default: next to the work that is spread over a day, memory
 // costs more than collecting it.
-const gcPercent = 50
+const gcPercent = 40
 
 func main() {
 	if set := debug.SetGCPercent(gcPercent); set != 100 {
