@@ -18,7 +18,7 @@ type Round struct {
 
 // round is the jobs that a tick put into the queue, until the last of them was polled.
 // The next tick ends it as well, unless jobs that move still wait: jobs at rest, and
-// sweeps under way, go on into the next round. The zero value is none.
+// sweeps under way, go on into the next round. The zero value means that no round is running.
 type round struct {
 	start    time.Time
 	whole    bool // the tick's listing has ended, so that open is all
