@@ -1,8 +1,8 @@
 package app_test
 
 import (
+	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,11 +11,14 @@ import (
 // TestCheckConfigOpensFiles: a key file that cannot be used is named, never what it
 // holds.
 func TestCheckConfigOpensFiles(t *testing.T) {
-	const variable = "CAS_ACCESS_KEY_ID_FILE"
-	dir := t.TempDir()
-	good, path := filepath.Join(dir, "good"), filepath.Join(dir, "key")
+	const variable, good, path = "CAS_ACCESS_KEY_ID_FILE", "good", "key"
+	// Another user reads here, but cannot walk down to here.
+	t.Chdir(t.TempDir())
+	if err := os.Chmod(".", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	write := func(path, text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,11 +41,11 @@ func TestCheckConfigOpensFiles(t *testing.T) {
 		"not ours":          {func() { write(path, "CANARY"); _ = os.Chmod(path, 0) }, "permission denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if os.Getuid() == 0 && name == "not ours" {
-				t.Skip("root may read everything")
-			}
 			_ = os.Remove(path)
 			c.make()
+			if name == "not ours" {
+				nobody(t)
+			}
 			environment(t, "https://cas.aliyuncs.com", map[string]string{
 				"CAS_CREDENTIALS": "file", variable: path, "CAS_ACCESS_KEY_SECRET_FILE": good,
 			})
@@ -60,6 +63,22 @@ func TestCheckConfigOpensFiles(t *testing.T) {
 			nothingPrivate(t, name, stdout+stderr)
 		})
 	}
+}
+
+// nobody makes root, who may read everything, another user until the test ends.
+func nobody(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return
+	}
+	if err := syscall.Setreuid(-1, 65534); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Setreuid(-1, 0); err != nil {
+			panic(err) // the tests after this one would be nobody's
+		}
+	})
 }
 
 // TestCheckConfigOpensTokens: of RRSA too.

@@ -19,8 +19,9 @@ func TestOneExporterIsReplaced(t *testing.T) {
 
 	// By a Deployment: the next is ready before the first ends.
 	second := w.ready(w.exporter())
-	first.stop()
+	w.scrape(first, second)
 	w.scrape(second)
+	first.stop()
 	// By a service manager: at the same address, after a gap.
 	second.stop()
 	w.sees(`up`, "instance", map[string]float64{second.address: 0})
@@ -41,10 +42,11 @@ func TestReplicas(t *testing.T) {
 	alert := w.fails(8888)
 
 	for i := range replicas {
-		next := w.ready(w.exporter())
-		replicas[i].stop()
-		replicas[i] = next
+		old := replicas[i]
+		replicas[i] = w.ready(w.exporter())
+		w.scrape(append(replicas, old)...)
 		w.scrape(replicas...)
+		old.stop()
 	}
 	// One that dies is missed, but the other watches.
 	replicas[0].kill()
@@ -127,10 +129,11 @@ func TestShards(t *testing.T) {
 	for i := range four {
 		w.ready(four[i])
 	}
+	w.scrape(append(three, four...)...)
+	w.scrape(four...)
 	for i := range three {
 		three[i].stop()
 	}
-	w.scrape(four...)
 	moved := 0
 	for job, shard := range w.parted(jobs, 4) {
 		if shard == before[job] {
