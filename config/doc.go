@@ -4,8 +4,8 @@
 //
 // Load reports all mistakes at once, each by the name of its variable, and never
 // repeats what could be a secret. Settings that Load returned are valid and
-// complete: what one variable leaves to another is worked out.
+// complete: defaults that depend on other settings are filled in.
 //
-// It refuses to watch for changes: a changed setting takes a restart. Key files
-// are the exception, and not read here.
+// It does not watch for changes: a changed setting needs a restart. Key files are
+// the exception; they are read elsewhere.
 package config

@@ -6,7 +6,7 @@ import (
 )
 
 // environment is the process's environment as Load found it, without white space
-// around values. Blank variables are left out: people take an empty one for none.
+// around values. Blank variables are left out: an empty variable means unset.
 type environment map[string]string
 
 func readEnvironment() environment {

@@ -9,8 +9,8 @@ import (
 	"unicode"
 )
 
-// way is a source of credentials: whether anything of it is configured, and the
-// variables that it cannot do without.
+// way is a source of credentials: whether any of its variables is set, and the
+// variables that it requires.
 type way struct {
 	source     string
 	configured bool
@@ -19,8 +19,8 @@ type way struct {
 
 type need struct{ variable, value string }
 
-// ways returns the sources in the order in which auto tries them. One that is
-// configured by half counts: it is a mistake to report, not a reason to take another.
+// ways returns the sources in the order in which auto tries them. A source that is
+// configured incompletely counts: it is a mistake to report, not to skip.
 func (k *Key) ways() []way {
 	return []way{
 		{"env", k.AccessKeyID != "" || k.AccessKeySecret != "", []need{
@@ -156,7 +156,8 @@ func (l *loader) checkKey(k *Key) {
 	l.checkSecret(k.Source, "ALIBABA_CLOUD_SECURITY_TOKEN", string(k.SecurityToken))
 }
 
-// checkSecret warns of what gets into a key when it is copied.
+// checkSecret warns about quotes and invisible characters, which get into a key when
+// it is copied.
 func (l *loader) checkSecret(source, name, value string) {
 	odd := func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || strings.ContainsRune("\"'`", r) }
 	if source == "env" && strings.ContainsFunc(value, odd) {

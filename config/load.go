@@ -80,6 +80,6 @@ func (l *loader) override(overrides map[string]string) {
 			}
 		}
 	}
-	// A flag replaces its variable, so what is wrong with the variable is no matter.
+	// A flag replaces its variable, so a mistake in the variable does not matter.
 	l.faults = slices.DeleteFunc(l.faults, func(f Fault) bool { return l.flags[f.Name] })
 }

@@ -13,7 +13,7 @@ func cloudProducts() []string {
 	}
 }
 
-// products warns of what is not documented: the list is open.
+// products warns about undocumented products. They are no error: the API has others.
 func (l *loader) products() {
 	known := cloudProducts()
 	for _, product := range l.CloudProducts {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// proxy reads the proxies. Go leaves a proxy that it cannot parse out, without a
-// word, and takes what stands before a stray # or / for the proxy's host: the first
-// sends signed calls out directly, the second sends them to a stranger.
+// proxy reads the proxies. Go silently ignores a proxy that it cannot parse, and then
+// signed calls go out directly. It cuts an address at a stray # or /, and then they go
+// to another host. Both are errors here.
 func (l *loader) proxy() {
 	for _, p := range []struct {
 		names   [2]string

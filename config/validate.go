@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// validate checks what is set and works out what is left open.
+// validate checks the settings and fills in the defaults that depend on others.
 func (l *loader) validate() {
 	l.accounts()
 	l.jobs()
@@ -62,8 +62,8 @@ func (l *loader) accounts() {
 	}
 }
 
-// roleAccount returns the account of a role's ARN. With other characters than a name and
-// its path have, a list with a wrong separator would be one role.
+// roleAccount returns the account of a role's ARN. It accepts only characters of a name
+// and its path, so that a list with a wrong separator is not read as one role.
 func roleAccount(arn string) (id string, ok bool) {
 	m := regexp.MustCompile(`^acs:ram::(\d+):role/[\w.@/-]+$`).FindStringSubmatch(arn)
 	if m == nil {
@@ -176,7 +176,7 @@ func (l *loader) times() {
 	if l.DiscoveryMaxAge < 0 {
 		l.fault("CAS_DISCOVERY_MAX_AGE", "%v is negative; 0 means no limit", l.DiscoveryMaxAge)
 	}
-	// What moves within minutes, as the demo does, is polled faster.
+	// The demo's jobs move within minutes, so it polls faster.
 	unset(&l.PollInterval, Duration(map[bool]time.Duration{false: time.Minute, true: 10 * time.Second}[l.Demo]))
 	poll := *l.PollInterval
 	if poll < Duration(100*time.Millisecond) || poll > Duration(24*time.Hour) {

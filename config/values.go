@@ -59,8 +59,8 @@ func (l *List) Decode(text string) error {
 // String returns the items with commas.
 func (l List) String() string { return strings.Join(l, ",") }
 
-// File is a path that a secret is read from. It is shown only if there is such a
-// file: what is none could be the secret itself.
+// File is the path of a file with a secret. It is printed only if the file exists:
+// otherwise somebody may have set the secret itself.
 type File string
 
 func (f File) shown() string {

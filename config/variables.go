@@ -38,9 +38,9 @@ func (l *loader) variables() {
 	}
 }
 
-// texts returns what envconfig finds for each field of Settings, nil where a
-// variable is not set. As texts they all can be read: envconfig would stop at the
-// first bad number, and could not tell a default from a value.
+// texts returns the variable of each field of Settings as envconfig finds it, nil if
+// it is not set. As texts all can be read: envconfig would stop at the first bad number,
+// and could not tell a default from a value.
 func texts() reflect.Value {
 	var fields []reflect.StructField
 	for _, field := range settingsFields() {
@@ -105,8 +105,8 @@ func printable(text string) error {
 	return nil
 }
 
-// unknown warns about variables of ours that nothing reads. Kubernetes puts such
-// ones into every pod beside a service called cas.
+// unknown warns about CAS_ variables that nothing reads, except for those that
+// Kubernetes sets in every pod beside a service called cas.
 func (l *loader) unknown() {
 	known := Table()
 	for name := range l.env {

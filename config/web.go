@@ -39,8 +39,8 @@ func (l *loader) telemetryPath() {
 	}
 }
 
-// unusable says what is wrong with a web configuration without what stands in it:
-// keys and passwords do, some of them where a path or a number belongs.
+// unusable says what is wrong with a web configuration without repeating any of it: a
+// password may stand where a path or a number belongs.
 func unusable(err error) string {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return "the file, or one that it names, cannot be read"

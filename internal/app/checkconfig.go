@@ -8,8 +8,8 @@ import (
 	"aliyun_cas_exporter/internal/aliyun/credentials"
 )
 
-// checkConfig prints what is in force. The files that credentials come from are read
-// too: that they cannot be used should not show first in a poll.
+// checkConfig prints the settings in force. It also reads the files of the credentials,
+// so that an unusable file is found before the first poll.
 func checkConfig(s *config.Settings, stdout, stderr io.Writer) int {
 	s.WriteEffective(stdout)
 	status := exitOK

@@ -2,6 +2,6 @@
 // server. Run is everything that main does; --once, --demo and --healthcheck have
 // files of their own.
 //
-// It refuses to hold any rule: what is read, when, and what is exported is decided
-// in the packages that it connects.
+// It holds no rules: the packages that it connects decide what is read, when, and what is
+// exported.
 package app

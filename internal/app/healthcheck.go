@@ -26,8 +26,8 @@ func healthcheck(ctx context.Context, s *config.Settings, stderr io.Writer) int 
 }
 
 // alive reports why nothing serves on the listen address, nil if something does.
-// Behind TLS or a password it takes a connection for life: it has no
-// certificate and no password to show.
+// With TLS or a password, an accepted TCP connection counts as healthy: it has no
+// certificate and no password to send.
 func alive(ctx context.Context, listen string, plain bool) error {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"aliyun_cas_exporter/internal/server"
 )
 
-// once polls once and prints what it saw, with what s.Previous keeps of jobs that it could
-// not read.
+// once polls once and prints the metrics. For jobs that it could not read, it prints what
+// s.Previous says of them.
 func once(ctx context.Context, s *config.Settings, accounts schedule.Accounts, registry prometheus.Gatherer, stdout io.Writer) error {
 	start, facts := time.Now(), collector.New(accounts)
 	facts.AsOf(start) // all that is read is shown, however long that takes
@@ -33,7 +33,7 @@ func once(ctx context.Context, s *config.Settings, accounts schedule.Accounts, r
 	if _, err := text.WriteTo(stdout); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	// A comment to parsers; to who publishes the output, the sign that it is whole.
+	// A comment for parsers. It tells the publisher of the output that it is complete.
 	if _, err := fmt.Fprintln(stdout, "# EOF"); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
@@ -43,7 +43,7 @@ func once(ctx context.Context, s *config.Settings, accounts schedule.Accounts, r
 	return forgotten
 }
 
-// remember adds to an exposition what the run before knew, if there is one.
+// remember adds to an exposition what the previous run knew, if there was one.
 func remember(s *config.Settings, text *bytes.Buffer, now time.Time) error {
 	if s.Previous == "" {
 		return nil

@@ -16,10 +16,10 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Each run of --once begins without memory: an outage would publish a file without jobs,
-// and every alert about them would end although nothing was repaired. So a run can take
-// over from the output of the one before what a server would have kept: the series of
-// jobs that it could not read, until they are stale, and those jobs as not up.
+// A run of --once starts without memory. In an outage it would publish a file without jobs,
+// and every alert about them would end although nothing was repaired. So a run can read
+// the output of the previous one, and keep what a server would keep: the series of jobs
+// that it could not read, until they are stale. These jobs are not up.
 
 // families are the metric families of an exposition by name.
 type families map[string]*dto.MetricFamily
@@ -29,7 +29,7 @@ func parse(text io.Reader) (families, error) {
 	return parser.TextToMetricFamilies(text)
 }
 
-// readPrevious reads the output of the run before; without a file there was none.
+// readPrevious reads the output of the previous run; without a file there was none.
 func readPrevious(path string) (families, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names it
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,7 +74,7 @@ func (fs families) by(name string, about func(*dto.Metric) string) map[string]fl
 	return values
 }
 
-// memory decides what of the run before is kept.
+// memory decides which series of the previous run are kept.
 type memory struct {
 	shown   map[shown]bool     // by this run
 	refused map[string]bool    // actions of an account that failed last in this run
@@ -100,8 +100,8 @@ func (fs families) shown() map[shown]bool {
 
 func unprefixed(name string) string { return strings.TrimPrefix(name, "aliyun_cas_") }
 
-// keep takes over from previous what is known of jobs that were not read: because their
-// poll failed, or because the listing did that would have named them.
+// keep adds the series of previous about jobs that were not read because their poll, or
+// the listing, failed.
 func (fs families) keep(previous families, now time.Time, maxStaleness time.Duration) {
 	m := memory{
 		shown: fs.shown(), listed: fs.by("discovery_up", account),
@@ -141,8 +141,8 @@ func (m *memory) listingFailed(metric *dto.Metric) bool {
 	return discovers && up == 0
 }
 
-// keeps reports whether a metric of the run before is kept. That the job is up is not,
-// nor what this run shows itself: two of one series would spoil the whole file.
+// keeps reports whether a metric of the previous run is kept. A metric that this run has
+// itself is not: a series that comes twice would spoil the whole file. A kept job is not up.
 func (m *memory) keeps(name string, metric *dto.Metric) bool {
 	id := job(metric)
 	read, polled := m.shown[shown{"deployment_job_last_sweep_timestamp_seconds", id}], m.shown[shown{"deployment_job_up", id}]
@@ -160,7 +160,7 @@ func (m *memory) keeps(name string, metric *dto.Metric) bool {
 	case "last_success_timestamp_seconds", "last_sweep_timestamp_seconds":
 		return true
 	case "created_timestamp_seconds", "modified_timestamp_seconds", "schedule_timestamp_seconds", "start_timestamp_seconds", "end_timestamp_seconds":
-		// A record that was read may have lost such a time.
+		// If the record was read, a missing time is gone.
 		return !m.shown[shown{"deployment_job_info", id}] && m.success[id] >= m.oldest
 	default:
 		return m.success[id] >= m.oldest

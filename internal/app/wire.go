@@ -22,7 +22,7 @@ import (
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// place is what is watched by itself: an account in a region.
+// place is an account in a region, which is watched independently.
 type place struct {
 	account  config.Account
 	region   config.Region
@@ -137,7 +137,7 @@ func role(s *config.Settings, arn string) credentials.Role {
 	return credentials.Role{ARN: arn, ExternalID: string(s.RoleExternalId)}
 }
 
-// userAgent names the program; one that was built by hand has no version.
+// userAgent names the program. Without a build's version it is "devel".
 func userAgent() string { return name + "/" + cmp.Or(version.Version, "devel") }
 
 func jobsOf(s *config.Settings, account, region string) []int64 {

@@ -17,7 +17,7 @@ import (
 // maxAnswer bounds what is read of a file or an answer: they take a few KiB.
 const maxAnswer = 256 << 10
 
-// text is a JSON string; anything else is taken for none.
+// text is a JSON string; any other value is read as empty.
 type text string
 
 // UnmarshalJSON implements json.Unmarshaler and never fails.
@@ -96,7 +96,7 @@ func (c caller) ask(req *http.Request) ([]byte, error) {
 	return bytes.TrimSpace(body), nil
 }
 
-// unanswered explains a request without an answer.
+// unanswered explains why a request got no answer.
 func unanswered(err error) error {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return errors.New("no answer in time")

@@ -2,13 +2,15 @@
 // environment, files, OIDC (RRSA), the metadata of an ECS instance, a URI, or a
 // profile, and optionally by assuming a RAM role with them.
 //
-// What it promises: temporary credentials are refreshed ahead of their end, by
-// one request however many wait, and a caller whose context ends leaves at once;
-// while a refresh fails, credentials that are still valid are used, expired ones
-// never; credentials that the API refused are fetched again, which also heals what
-// a wrong clock breaks; rotated files take effect without a restart, and not before
-// the whole key has changed. Errors are one line of ours: no file's content, no
-// answer, no URL.
+// What it promises:
+//
+//   - Temporary credentials are refreshed before they expire, by one request for all
+//     who wait. A caller whose context ends leaves at once.
+//   - While a refresh fails, credentials that are still valid are used; expired ones
+//     never are.
+//   - Credentials that the API refused are fetched again.
+//   - Rotated files take effect without a restart, once the whole key has changed.
+//   - Errors are one line of ours, without the content of a file, an answer or a URL.
 //
 // Why these are ours. aliyun/credentials-go 1.4.14 and the providers of the SDK were
 // tried against the tests of this package:
@@ -25,6 +27,6 @@
 //
 // The change would save 406 lines and cost 217 KB of binary and 2 modules.
 //
-// It refuses to guess: which source is used was decided by the settings. It starts no
-// program and opens no browser, so that CloudSSO, OAuth and External are not supported.
+// It does not choose the source: the settings do. It starts no program and opens no
+// browser, so CloudSSO, OAuth and External are not supported.
 package credentials

@@ -16,8 +16,8 @@ import (
 )
 
 // files are a key in files, as a Secret is mounted: key id, secret and, unless its
-// path is empty, security token. They are read each time: neither times nor inodes
-// show every change, through symbolic links least of all.
+// path is empty, security token. They are read each time, because neither times nor
+// inodes show every change, especially through symbolic links.
 type files struct {
 	paths [3]string
 	used  [3]string // the texts of the last fetch
@@ -28,8 +28,8 @@ func (f *files) fetch(_ context.Context, refused bool) (lease, error) {
 	if err != nil {
 		return lease{}, err
 	}
-	// Files that are written one by one hold parts of two keys for a while. The whole
-	// old key serves until then, unless it is no good.
+	// While files are written one by one, they hold parts of two keys. The old key is
+	// used until all have changed, unless it was refused.
 	if f.half(texts) && !refused {
 		texts = f.used
 	}
@@ -52,8 +52,8 @@ func (f *files) half(texts [3]string) bool {
 	return changed != 0 && changed != parts
 }
 
-// settled returns what two readings in a row agree on: a symbolic link that was
-// switched in the middle of one, as Kubernetes does, shows in the other.
+// settled reads the files until two readings in a row agree. Kubernetes switches a
+// symbolic link, perhaps in the middle of a reading; then the next one differs.
 func (f *files) settled() ([3]string, error) {
 	for range 5 {
 		first, err := f.read()
@@ -94,8 +94,8 @@ func readWord(path string) (string, error) {
 }
 
 // CheckFile reads a file that holds a key or a token, and returns why it cannot be used.
-// A file that does not exist can come later. What is no file, such as a pipe, is not
-// opened: reading would empty it, or wait.
+// A file that does not exist is no error, because it can come later. A pipe or a device
+// is not opened: reading could empty it, or wait.
 func CheckFile(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {

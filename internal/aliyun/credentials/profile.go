@@ -14,8 +14,8 @@ import (
 
 // profile reads a profile of Alibaba's command line or, if it has none of that
 // name, of the credentials file that its SDKs share, and asks the source that it
-// names. It is read at every fetch, so that a changed profile is used once the old
-// one's lease ends or is refused. Errors repeat nothing of the files.
+// names. It is read at every fetch, so a changed profile is used once the old
+// credentials expire or are refused. Errors repeat nothing of the files.
 type profile struct{ options Options }
 
 // found is the source that a profile names, and what to say of it.

@@ -15,7 +15,7 @@ const (
 	fetchTimeout = 15 * time.Second
 	// pause is the least time between two fetches.
 	pause = 5 * time.Second
-	// recheck is how long what was read from files holds.
+	// recheck is how long a key that was read from files is used before they are read again.
 	recheck = time.Second
 )
 
@@ -56,7 +56,7 @@ func (p *Provider) Credentials(ctx context.Context) (rpc.Credentials, error) {
 	return p.result(time.Now())
 }
 
-// wait waits for the fetch under way, without the lock.
+// wait waits for the running fetch, without the lock.
 func (p *Provider) wait(ctx context.Context, late <-chan time.Time) error {
 	done := p.fetching
 	p.mu.Unlock()

@@ -133,7 +133,7 @@ func (m metadata) fetch(ctx context.Context, _ bool) (lease, error) {
 
 // get makes one request with one header.
 func (m metadata) get(ctx context.Context, method, path, header, value string) ([]byte, error) {
-	// Where there is no such service nothing answers, not even with a refusal.
+	// On other hosts nothing answers at this address, not even with a refusal.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, m.endpoint+path, http.NoBody)
@@ -173,8 +173,8 @@ func (o *Options) assume(from *Provider, role Role, endpoint, session string) so
 	}, session: session}
 }
 
-// metadata asks the instance itself: never by a proxy, which would answer for its
-// own host.
+// metadata asks the instance itself, never through a proxy: a proxy would answer for
+// its own host.
 func (o *Options) metadata(role string) source {
 	endpoint := o.MetadataEndpoint
 	if endpoint == "" {

@@ -7,7 +7,7 @@ import (
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
-// lease is credentials with the time for which they hold; zero: for ever.
+// lease is credentials and the time when they expire; zero means never.
 type lease struct {
 	cred    rpc.Credentials
 	expires time.Time

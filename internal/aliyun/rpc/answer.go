@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Answer is what an answer says beside its body. The zero value means that there was
-// none.
+// Answer holds the facts of an answer's header. The zero value means that there was no
+// answer.
 type Answer struct {
 	// RequestID identifies the call to Alibaba Cloud's support, empty if the header does
 	// not have it.

@@ -9,9 +9,8 @@ import (
 // maxBody bounds the answer to one call: a page of 50 workers takes 30 KiB.
 const maxBody = 16 << 20
 
-// boundedReader reads at most left bytes and remembers what stopped it, so that
-// a decoder's complaint about a torn body is told from one about its content. It
-// keeps what it read first, to tell what else a body was.
+// boundedReader reads at most left bytes. It remembers the error that ended the body, to
+// tell a torn body from bad content, and the first bytes, to recognise a web page.
 type boundedReader struct {
 	r     io.Reader
 	left  int

@@ -9,10 +9,10 @@ import (
 	"aliyun_cas_exporter/internal/reason"
 )
 
-// classify goes by the code first: throttling and missing permissions arrive with
-// status 400 as well as with their own, and a 404 may be an unknown key. Products
-// and gateways have names of their own for one refusal, so words are looked for.
-// object tells a JSON answer from a page of what stands before the API.
+// classify decides by the code first: throttling and missing permissions can come with
+// status 400, and an unknown key with 404. Products and gateways use different codes for
+// the same refusal, so it looks for words in them. object says that the answer is JSON,
+// not a page of something in front of the API.
 func classify(status int, code string, object bool) reason.Reason {
 	switch {
 	case status == http.StatusTooManyRequests, isThrottling(code):
@@ -64,13 +64,13 @@ func isDenial(code string) bool {
 // isIdentity reports whether a code says that the caller is not known.
 func isIdentity(code string) bool { return mentions(code, "authenticat", "authfail", "notlogin") }
 
-// isUnauthorized reports whether a code is a short name of a denial.
+// isUnauthorized reports whether a code is a short form of "not authorized".
 func isUnauthorized(code string) bool {
 	return mentions(code, "unauth", "notauth", "noauth", "authorizationfail")
 }
 
-// mentions reports whether a code has one of the words, whatever its capitals, dots
-// and dashes.
+// mentions reports whether a code contains one of the words, ignoring case, dots and
+// dashes.
 func mentions(code string, words ...string) bool {
 	letters := strings.Map(func(r rune) rune {
 		if r < 'a' || r > 'z' {

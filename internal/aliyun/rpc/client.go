@@ -48,15 +48,14 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{options: o, endpoint: u, http: &http.Client{
 		Transport: o.Transport,
-		// A redirect that is followed sends the signed URL on as Referer.
+		// Following a redirect would send the signed URL as Referer.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
 // Call sends one call of action with params and hands the body of a successful
-// answer to decode. Every error is an *Error, except those of decode, which
-// pass unless reading the body failed underneath it. The Answer is known also when
-// the call failed, if there was one.
+// answer to decode. Every error is an *Error, or the error of decode if the body could
+// be read. The Answer is returned for failed calls too, if there was one.
 func (c *Client) Call(ctx context.Context, cred Credentials, action string, params map[string]string, decode func(io.Reader) error) (Answer, error) {
 	answer, err := c.call(ctx, cred, action, params, decode)
 	if err != nil {
@@ -107,7 +106,7 @@ func (c *Client) read(ctx context.Context, resp *http.Response, decode func(io.R
 	return err
 }
 
-// request signs; a call gets a request of its own, because signing writes into it.
+// request returns a signed request. Each call needs its own, because signing changes it.
 func (c *Client) request(ctx context.Context, cred Credentials, action string, params map[string]string) (*http.Request, error) {
 	r := requests.NewCommonRequest()
 	r.Product, r.Version, r.ApiName = "rpc", c.options.Version, action
@@ -152,7 +151,7 @@ func (s signer) GetCredentials() (*credentials.Credentials, error) {
 
 func (signer) GetProviderName() string { return "aliyun_cas_exporter" }
 
-// broken explains a call that brought no whole answer.
+// broken explains why a call got no whole answer.
 func (c *Client) broken(ctx context.Context, err error) *Error {
 	var timeout net.Error
 	switch {

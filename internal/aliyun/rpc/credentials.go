@@ -19,8 +19,8 @@ const mask = "[hidden]"
 // The zero value is no credentials. It cannot be printed: every way of
 // formatting it yields a mask.
 type Credentials struct {
-	// fmt calls no method of what stands in an unexported field, and prints what a
-	// pointer leads to when the verb is wrong. A function it cannot look into.
+	// It is a function because fmt cannot look into one. Of other unexported fields fmt
+	// calls no method, and with a wrong verb it prints what a pointer points to.
 	key func() key
 }
 
@@ -58,7 +58,7 @@ func (Credentials) MarshalText() ([]byte, error) { return []byte(mask), nil }
 // LogValue returns the mask.
 func (Credentials) LogValue() slog.Value { return slog.StringValue(mask) }
 
-// Hiding returns the credentials, which hide another secret too that a call sends.
+// Hiding returns credentials that also hide another secret of the call.
 func (c Credentials) Hiding(secret string) Credentials {
 	k := c.open()
 	k.others = append(slices.Clone(k.others), secret)
@@ -77,9 +77,9 @@ func (c Credentials) hide(err error) error {
 	return err
 }
 
-// scrub makes one line of a text that came from outside, and removes the credentials
-// from it, and signatures made with them. A server that refuses a signature echoes them:
-// as they are or URL-escaped, whole or cut off. A word with a part of one goes as a whole.
+// scrub makes a foreign text one line, and removes every word that contains a part of the
+// credentials or of a signature made with them. A server that refuses a signature echoes
+// them: plain or URL-escaped, whole or cut off.
 func (c Credentials) scrub(s string) string {
 	s = oneLine(s)
 	k := c.open()
@@ -98,7 +98,7 @@ func (c Credentials) scrub(s string) string {
 	holds := func(word string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(word, part) })
 	}
-	// One stray % must not save the rest of the word from being unescaped.
+	// After a stray % the rest of the word must still be unescaped.
 	escape := regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 	words := strings.Fields(s)
 	for i, word := range words {

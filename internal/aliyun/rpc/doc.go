@@ -6,11 +6,13 @@
 // redirects with the signed URL as Referer and panics on unexpected error
 // bodies.
 //
-// What it promises: every error that leaves is one line of ours with a
-// reason.Reason; no error, log line or formatted value holds a secret, a token,
-// an access key id or a signed URL; a redirect is never followed; a body is
-// never read beyond a bound; a cancelled context ends the call at once.
+// What it promises:
 //
-// It refuses to retry: whether a call may be repeated, and when, is the
-// caller's decision.
+//   - Every error is one line of ours with a reason.Reason.
+//   - No error, log line or formatted value contains a secret, a token, an access key
+//     id or a signed URL.
+//   - A redirect is never followed, and a body is never read beyond a bound.
+//   - A cancelled context ends the call at once.
+//
+// It does not retry: the caller decides whether and when to repeat a call.
 package rpc

@@ -9,7 +9,7 @@ import (
 	"aliyun_cas_exporter/internal/reason"
 )
 
-// maxText bounds the text that an error takes over from outside, in bytes.
+// maxText is the maximum length of a foreign text in an error, in bytes.
 const maxText = 300
 
 // Error is a failed call: one line, free of secrets.
@@ -59,9 +59,8 @@ func newError(r reason.Reason, format string, args ...any) *Error {
 	return &Error{reason: r, text: oneLine(fmt.Sprintf(format, args...))}
 }
 
-// oneLine makes a foreign text fit for a log line: valid UTF-8, no control
-// characters, nothing invisible (a page would leave it out, and join what it stood
-// between), no query strings (they can be signed), bounded.
+// oneLine makes a foreign text fit for a log line: valid UTF-8 of bounded length, without
+// control characters, invisible characters and query strings (they can be signed).
 func oneLine(s string) string {
 	if len(s) > 4*maxText {
 		s = s[:4*maxText]

@@ -18,7 +18,7 @@ const (
 	maxHint      = 10 * time.Minute // a server that asks for more is not believed
 )
 
-// between says who answers with web pages and redirects: the API does not.
+// between explains a web page or a redirect: the API never sends one.
 const between = "something stands between the exporter and the API, such as a proxy, a firewall or a login page"
 
 // text is a JSON scalar as a string: gateways send numbers where the
@@ -37,16 +37,16 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// refusal is what an error answer is read for. AccessDeniedDetail is left out:
-// it names the principal.
+// refusal holds the fields of an error answer that are read. AccessDeniedDetail is left
+// out, because it names the principal.
 type refusal struct {
 	Code      text
 	Message   text
 	RequestID text `json:"RequestId"`
 }
 
-// refused turns an answer that is no success into an Error; readErr is what cut
-// its body short, if anything did.
+// refused turns a failed answer into an Error; readErr is the error that ended its body
+// early, if any.
 func refused(resp *http.Response) (e *Error, readErr error) {
 	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	var r refusal
@@ -54,7 +54,7 @@ func refused(resp *http.Response) (e *Error, readErr error) {
 	if !object {
 		r = refusal{}
 	}
-	// The server's string to sign repeats every signed parameter.
+	// The server may repeat its string to sign, with every signed parameter.
 	said, _, _ := strings.Cut(string(r.Message), "server string to sign is")
 	e = Refused(resp.StatusCode, string(r.Code), said, string(r.RequestID))
 	e.reason = classify(resp.StatusCode, string(r.Code), object)
@@ -73,8 +73,8 @@ func refused(resp *http.Response) (e *Error, readErr error) {
 	return e, readErr
 }
 
-// Refused returns the Error of an answer that carries an error code. It is for
-// decoders too: CAS can send one with status 200, and Call hides what it repeats.
+// Refused returns the Error of an answer with an error code. Decoders need it too,
+// because CAS can send one with status 200. Call hides the secrets in it.
 func Refused(status int, code, message, requestID string) *Error {
 	return &Error{
 		Code: oneLine(code), Status: status, RequestID: oneLine(requestID),
@@ -82,8 +82,8 @@ func Refused(status int, code, message, requestID string) *Error {
 	}
 }
 
-// hinted takes over how long the server asks to wait. A gateway that sets
-// x-acs-retry-after has throttled the call, whatever it calls that.
+// hinted sets how long the server asks to wait. A gateway that sets x-acs-retry-after
+// has throttled the call, whatever its code is.
 func (e *Error) hinted(h http.Header) {
 	var flow bool
 	e.RetryAfter, flow = retryAfter(h, time.Now())
@@ -92,8 +92,7 @@ func (e *Error) hinted(h http.Header) {
 	}
 }
 
-// WebPage returns an Error that explains a text that begins as a web page does, nil
-// for any other.
+// WebPage returns an Error if a text begins like a web page, else nil.
 func WebPage(body []byte) *Error {
 	begin := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(body[:min(len(body), 512)], []byte("\xef\xbb\xbf"))))
 	if _, after, prolog := bytes.Cut(begin, []byte("?>")); prolog && bytes.HasPrefix(begin, []byte("<?xml")) {
@@ -108,8 +107,8 @@ func WebPage(body []byte) *Error {
 }
 
 // retryAfter reads how long the server asks to wait: x-acs-retry-after in
-// milliseconds, which is flow control, else Retry-After in seconds or as a date,
-// which is by the server's clock.
+// milliseconds, which means flow control, else Retry-After in seconds or as a date of
+// the server's clock.
 func retryAfter(h http.Header, now time.Time) (wait time.Duration, flow bool) {
 	if wait = hint(h.Get("X-Acs-Retry-After"), time.Millisecond); wait > 0 {
 		return wait, true
@@ -127,7 +126,7 @@ func retryAfter(h http.Header, now time.Time) (wait time.Duration, flow bool) {
 	return 0, false
 }
 
-// hint reads a number of units, 0 if it is none or not positive.
+// hint reads a number of units, 0 unless it is a positive number.
 func hint(value string, unit time.Duration) time.Duration {
 	n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 	if err != nil || math.IsInf(n, 0) || !(n > 0) { // NaN is not above 0 either

@@ -43,7 +43,7 @@ func (p proxyRefusal) Error() string {
 	return fmt.Sprintf("the proxy refused the connection with status %d %s", int(p), http.StatusText(int(p)))
 }
 
-// tunnel keeps the status line of a proxy that refuses: it can repeat the password.
+// tunnel hides the status line of a proxy that refuses, which can repeat the password.
 func tunnel(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -51,9 +51,8 @@ func tunnel(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response)
 	return proxyRefusal(resp.StatusCode)
 }
 
-// Unanswered explains why a request brought no whole answer. The errors of net/http
-// repeat the signed URL, and those about an answer that is no HTTP what a server or
-// a proxy sent, so that only known texts pass.
+// Unanswered explains why a request got no whole answer. Errors of net/http repeat the
+// signed URL, or what a server or proxy sent instead of HTTP, so only known texts pass.
 func Unanswered(err error) string {
 	refusal, refused := errors.AsType[proxyRefusal](err)
 	network, isNetwork := errors.AsType[*net.OpError](err)
