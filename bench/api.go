@@ -99,21 +99,21 @@ func sleep(d time.Duration) {
 	}
 }
 
-// took returns the time from the first page asked for to the last one answered.
+// took returns the time from the first request for a page to the last answer.
 func (a *api) took() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.last.Sub(a.first)
 }
 
-// estate describes jobs that are all alike.
+// estate describes a number of identical jobs.
 type estate struct {
 	jobs, workers, places int
 	apart                 int64 // from one worker's id to the next
 	status                string
 }
 
-// finished is an estate of the size that renewals leave behind.
+// finished is an estate of finished renewals, of a usual size.
 func finished(jobs int) estate {
 	return estate{jobs: jobs, workers: 110, places: 3, apart: 1, status: "success"}
 }

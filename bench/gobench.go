@@ -10,8 +10,8 @@ import (
 // result is one line of a Go benchmark.
 type result struct{ ns, bytes, allocs float64 }
 
-// goBench runs the benchmarks of a package five times, and returns of each the run that
-// took the least time: what else the machine does can only add to it.
+// goBench runs the benchmarks of a package five times and returns the fastest run of
+// each: other work on the machine can only slow a run down.
 func (b *bench) goBench(name, pkg string) (map[string]result, error) {
 	cmd := exec.Command("go", "test", "-run=^$", "-bench=^"+name+"$", "-benchmem", "-benchtime=300ms", "-count=5", pkg)
 	cmd.Dir = b.root

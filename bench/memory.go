@@ -70,7 +70,7 @@ func watch(b *bench) ([]figure, error) {
 	}
 	defer p.stop()
 	for read := 0.0; read < jobs; time.Sleep(200 * time.Millisecond) {
-		// Not by scrapes: what the first read costs is to be seen by itself.
+		// Without scrapes, so that the first read is measured alone.
 		read = float64(a.Calls()["ListDeploymentJobCert"])
 	}
 	time.Sleep(2 * time.Second)

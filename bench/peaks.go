@@ -49,7 +49,7 @@ func peaks(b *bench) ([]figure, error) {
 
 // peak returns the peak of resident memory in some scrapes of a format, and the longest.
 func (p *program) peak(name, accept string, scrapes int) ([]figure, error) {
-	// The peak so far is forgotten.
+	// Reset the peak.
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0); err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func (p *program) peak(name, accept string, scrapes int) ([]figure, error) {
 	}, err
 }
 
-// scrapes scrapes so many times as Prometheus does, each time something new, and returns
-// how long it took at most.
+// scrapes makes a number of scrapes like Prometheus, each of a new answer, and returns the
+// longest duration.
 func (p *program) scrapes(accept string, n int) (longest time.Duration, err error) {
 	for i := range n {
 		if i > 0 {

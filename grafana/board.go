@@ -68,8 +68,7 @@ func (b *board) row(title string, panels ...cog.Builder[dashboard.Panel]) {
 	}
 }
 
-// folded adds panels under a title that has to be clicked: their queries run only
-// then.
+// folded adds panels in a closed row: their queries run when somebody opens it.
 func (b *board) folded(title string, panels ...cog.Builder[dashboard.Panel]) {
 	row := dashboard.NewRowBuilder(title).Id(identity("row " + title)).Collapsed(true)
 	for _, p := range panels {
@@ -103,10 +102,10 @@ func (b *board) json() ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// variable lets people choose by a label, whose name it has.
+// variable lets people choose the values of a label. It has the name of the label.
 type variable struct{ name, label, about, family string }
 
-// build offers what is left by the choices of the variables before it.
+// build offers the values that match the choices of the variables before it.
 func (v variable) build(c *catalog, before int) *dashboard.QueryVariableBuilder {
 	narrowed := &catalog{labels: c.labels, source: c.source, variables: c.variables[:before]}
 	query, regex, sort := fmt.Sprintf("label_values(%s, %s)", narrowed.series(v.family), v.name), "", dashboard.VariableSortAlphabeticalAsc

@@ -18,8 +18,8 @@ func lastValue() *common.ReduceDataOptionsBuilder {
 	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})
 }
 
-// legend and tooltip say all of it: Grafana does not know the empty texts that the
-// SDK has as defaults.
+// legend and tooltip set every field, because Grafana does not accept the empty texts that
+// the SDK has as defaults.
 func legend(show bool) *common.VizLegendOptionsBuilder {
 	return common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(show)
 }

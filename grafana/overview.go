@@ -39,7 +39,7 @@ func (b *board) mark(name, of, colour string) *dashboard.AnnotationQueryBuilder 
 		Target(query{b.named("(" + expr + ")"), "", overTime}.build("Anno").Interval("1m"))
 }
 
-// cause is a state of the data, and how to see it.
+// cause is a state of the data, and the expression that detects it.
 type cause struct{ text, colour, expr string }
 
 // freshness returns the states of the data of a group of exporters, the one that
@@ -56,7 +56,7 @@ func (b *board) freshness() []cause {
 	}
 }
 
-// numbers returns the state in one line, and what is left out of it in another.
+// numbers returns a panel with the state, and one with what the state leaves out.
 func (b *board) numbers() []cog.Builder[dashboard.Panel] {
 	var parts []string
 	var states []state

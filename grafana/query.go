@@ -114,9 +114,8 @@ func (c *catalog) stuck() string {
 	return fmt.Sprintf("(%s\n  + count by (%s) (%s)\n  or %s)", omitted, jobs, c.latest("deployment_stuck_worker_modified_timestamp_seconds"), omitted)
 }
 
-// known adds what to show where an expression has no series because the answer is
-// none, not because nothing was read: a job has its omitted workers counted as long
-// as its last complete sweep holds.
+// known adds a value for jobs without a series in an expression because there is nothing
+// to count. Jobs that were not read get none: they have no number of omitted workers.
 func (c *catalog) known(expr, by string, none int) string {
 	return fmt.Sprintf("%s\nor %d + 0 * count by (%s) (%s)", expr, none, by, c.latest("deployment_failed_workers_omitted"))
 }

@@ -53,7 +53,7 @@ func rows(p panel, columns ...column) *table.PanelBuilder {
 		}
 		organize.Index[field], organize.Rename[field] = i, c.title
 	}
-	// Where only one query returns rows, Grafana calls its values so.
+	// If only one query returns rows, Grafana uses this name for its values.
 	if i, shown := organize.Index["Value #A"]; shown && len(p.queries) == 1 {
 		organize.Index["Value"], organize.Rename["Value"] = i, organize.Rename["Value #A"]
 	} else {

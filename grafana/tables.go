@@ -72,7 +72,7 @@ func (b *board) jobs() cog.Builder[dashboard.Panel] {
 	}, place())...)
 }
 
-// worker returns the columns that tell a resource.
+// worker returns the columns that identify a resource.
 func worker() []column {
 	return slices.Concat([]column{
 		{title: "Status", label: "status"},
@@ -133,9 +133,8 @@ func (b *board) places() cog.Builder[dashboard.Panel] {
 	}, place()[2:])...)
 }
 
-// products says which product fails most. A job's numbers stay until it is no longer
-// watched, so that a look each hour sees every failure; those of the last hour are
-// seen after it.
+// products shows which product fails most. A job's numbers stay as long as it is watched,
+// so one sample an hour sees every failure, an hour late at most.
 func (b *board) products() cog.Builder[dashboard.Panel] {
 	ofProduct := jobs + ", cloud_product"
 	most := func(matchers ...string) string {

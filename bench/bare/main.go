@@ -1,6 +1,6 @@
-// Command bare asks for the pages of a job, so many at once, and throws the answers
-// away: what is left of a sweep when nothing is read, counted or served. Its time shows
-// what of the distance to the limit belongs to the machine and to the simulator.
+// Command bare requests the pages of a job, several at once, and discards the answers.
+// It is a sweep that reads, counts and serves nothing. Its time beyond the limit belongs
+// to the machine and the simulator.
 package main
 
 import (

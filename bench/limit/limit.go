@@ -1,4 +1,4 @@
-// Package limit computes what no program that reads every worker can do better.
+// Package limit computes the least calls and time of any program that reads every worker.
 package limit
 
 import "time"
@@ -11,12 +11,12 @@ type API struct {
 	Latency     time.Duration // of one answer
 }
 
-// Pages returns the calls that a listing of so many rows takes: an empty one too
-// must be asked for.
+// Pages returns the number of calls for a listing with a number of rows. An empty
+// listing takes one call too.
 func (a API) Pages(rows int) int { return max(1, (rows+a.PageSize-1)/a.PageSize) }
 
-// Time returns how long so many calls take at least: at the allowed rate, and with
-// so many on their way at once, whichever is longer.
+// Time returns the least duration of a number of calls: by the allowed rate or by the
+// allowed number of calls in flight, whichever is longer.
 func (a API) Time(calls int) time.Duration {
 	atRate := time.Duration(float64(calls) / a.Rate * float64(time.Second))
 	inTurn := time.Duration((calls+a.Concurrency-1)/a.Concurrency) * a.Latency

@@ -1,6 +1,6 @@
-// Command naive is the exporter that one writes first: the SDK's own client, page
-// after page, whole rows, a GaugeVec that is reset on every poll. It is what the
-// exporter is measured against, and not meant for anything else.
+// Command naive is the exporter that one would write first: the SDK's own client, one page
+// after another, whole rows, and a GaugeVec that is reset on every poll. It is only the
+// baseline of measurements.
 package main
 
 import (

@@ -8,11 +8,11 @@ import (
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 )
 
-// maxRows bounds the rows of an answer, unless more were asked for: a row takes far more
-// memory than it may take of the answer.
+// maxRows is the maximum number of rows of an answer, unless more were asked for. Short
+// rows take far more memory than their part of the answer.
 const maxRows = 1000
 
-// envelope is what every answer may carry beside its own fields.
+// envelope holds the fields that every answer can have.
 type envelope struct {
 	code, message, requestID string
 	total, showSize          int64
@@ -20,7 +20,7 @@ type envelope struct {
 	rows                     int // in Data
 }
 
-// field consumes the value of a field that is none of the answer's own.
+// field reads the value of a field of the envelope, or skips an unknown one.
 func (e *envelope) field(d *decoder) {
 	switch string(d.key) {
 	case "Code":
@@ -38,7 +38,7 @@ func (e *envelope) field(d *decoder) {
 	}
 }
 
-// err returns what makes an answer useless, what the API itself says of it first.
+// err returns why an answer is useless; the API's own error comes first.
 func (e *envelope) err(d *decoder) error {
 	if refusal := e.refusal(); refusal != nil {
 		return refusal
@@ -46,8 +46,8 @@ func (e *envelope) err(d *decoder) error {
 	return d.wrong
 }
 
-// refusal returns an error when the answer, which came with status 200, says
-// that the call failed. Some gateways put a code of success into good answers.
+// refusal returns an error if an answer with status 200 says that the call failed. Some
+// gateways set a code of success in good answers.
 func (e *envelope) refusal() error {
 	switch strings.ToLower(e.code) {
 	case "", "200", "ok", "success":

@@ -9,12 +9,12 @@ import (
 	"aliyun_cas_exporter/internal/reason"
 )
 
-// breaker stops calls that would fail as others did: while it is open, calls fail at
-// once with the cause of those. Each tick lets a few probes through, and one success
-// closes it. A call that comes while a probe is under way waits for its outcome.
+// breaker stops calls that would fail like others before. While it is open, calls fail at
+// once for the same reason. Each tick lets a few probes through, and one success closes
+// it. A call during a probe waits for its outcome.
 //
-// It opens when the listing, or three different jobs, failed for a cause that is not
-// theirs, so that jobs that are broken by themselves never stop a sound one:
+// It opens when the listing, or three different jobs, failed for a reason that is not the
+// job's own. So a broken job never stops the others:
 //
 //   - Refused credentials open an account's breaker when nothing succeeded since the
 //     first of these refusals.
@@ -48,11 +48,12 @@ const (
 	unclear // nothing can be said
 )
 
-// enough is how many different jobs must fail, or are tried.
+// enough is the number of different jobs that must fail to open a breaker, and that are
+// probes while it is open.
 const enough = 3
 
-// newAccountBreaker returns a breaker that begins as if the key had been refused: the
-// first call shows whether it is good, and others wait for that.
+// newAccountBreaker returns a breaker that starts as if the key had been refused: the
+// first call tests the key, and the others wait for it.
 func newAccountBreaker() *breaker {
 	b := newBreaker(func(r reason.Reason) kind {
 		switch r {
@@ -191,7 +192,7 @@ func (p passage) leave(err error, repeated bool) {
 	}
 }
 
-// ended reports whether a call failed because of its caller's own end.
+// ended reports whether a call failed because its caller's context ended.
 func ended(err error) bool {
 	return errors.Is(err, context.Canceled) || reason.Of(err) == reason.Timeout && errors.Is(err, context.DeadlineExceeded)
 }
@@ -202,7 +203,7 @@ func (b *breaker) close() {
 	clear(b.tried)
 }
 
-// count counts a failed call, and opens the breaker with the last one that is needed.
+// count counts a failed call, and opens the breaker if it is enough.
 func (b *breaker) count(job string, found kind, err error) {
 	b.failed[job] = found
 	same := 0
@@ -224,7 +225,7 @@ func (ps passages) probe() bool {
 	return slices.ContainsFunc(ps, func(p passage) bool { return p.probe })
 }
 
-// cause returns why a call that passed must not go after all: a breaker opened since.
+// cause returns an error if a breaker opened after the call had passed it.
 func (ps passages) cause() error {
 	for _, p := range ps {
 		if err := p.cause(); err != nil {

@@ -18,8 +18,8 @@ const (
 	fnvPrime  = 1099511628211
 )
 
-// heldBack keeps values of a worker whose use depends on its other fields, which may come
-// after them. One heldBack serves for all rows of a page.
+// heldBack keeps values of a worker that are used or dropped depending on fields that may
+// come later. One heldBack is used for all rows of a page.
 type heldBack struct {
 	resourceID                             int64
 	instance, listener, port, domain, cert jsontext.Value

@@ -17,8 +17,8 @@ const (
 	backOffCap  = 30 * time.Second
 )
 
-// retryable reports whether the same call may succeed if it is made again. A
-// nonce that the API has seen counts: the next attempt brings another.
+// retryable reports whether the same call may succeed if it is repeated. A used nonce is
+// one such case: the next attempt has a new one.
 func retryable(err error) bool {
 	var refused *rpc.Error
 	switch reason.Of(err) {
@@ -62,8 +62,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// pause holds all calls of an account back after one of them was throttled: the
-// quota is the account's, so what one call was told holds for every other.
+// pause stops all calls of an account for a while after one was throttled, because they
+// share a quota.
 type pause struct {
 	mu  sync.Mutex
 	end time.Time
@@ -101,7 +101,7 @@ func (p *pause) wait(ctx context.Context) error {
 	}
 }
 
-// waitError says that a context ended, or would end, before a call could be made.
+// waitError is the error of a call that could not be made before its context ended.
 func waitError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("waiting to call: %w", context.Canceled)
@@ -109,8 +109,8 @@ func waitError(ctx context.Context) error {
 	return fmt.Errorf("waiting to call: %w", context.DeadlineExceeded)
 }
 
-// credentialsError makes any failure of a provider count as auth, but for the
-// caller's own end.
+// credentialsError gives a provider's error the reason auth, unless the caller's context
+// ended.
 func credentialsError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return waitError(ctx)

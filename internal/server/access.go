@@ -18,8 +18,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxChecks is how many clients may wait for their password to be checked. Others are
-// told to come back.
+// maxChecks is the number of clients that may wait for a check of their password. Others
+// get status 429.
 const maxChecks = 8
 
 var errAccess = errors.New("the web configuration is not valid; --check-config says why")
@@ -62,8 +62,8 @@ func newAccess(path string, log *slog.Logger) (*access, error) {
 	return a, nil
 }
 
-// parse reads a configuration. Authentication that was configured once must not be
-// missing: a file that is just being written is no reason to let everybody in.
+// parse reads a configuration. Without the authentication that it once required it is an
+// error: the file may just be being written.
 func (a *access) parse(text []byte) (*web.Config, error) {
 	c := &web.Config{TLSConfig: web.TLSConfig{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13}}
 	if err := yaml.UnmarshalStrict(text, c); err != nil {
@@ -123,7 +123,7 @@ func (a *access) tls() *tls.Config {
 	}}
 }
 
-// protect lets requests through that the configuration allows.
+// protect lets only requests through that the configuration allows.
 func (a *access) protect(next http.Handler) http.Handler {
 	if a.path == "" {
 		return next
@@ -159,8 +159,8 @@ func refuse(w http.ResponseWriter, status int) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// check checks the password of a request. A password that was right once is known again
-// without waiting, so that wrong ones keep out nobody who was in.
+// check checks the password of a request. A password that was right before is accepted
+// without waiting, so that clients with wrong ones do not keep others out.
 func (a *access) check(c *web.Config, r *http.Request) (status int) {
 	if len(c.Users) == 0 {
 		return http.StatusOK

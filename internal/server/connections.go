@@ -12,7 +12,7 @@ import (
 const (
 	// maxConnections are open at once.
 	maxConnections = 512
-	// least is how long a connection waits for its client before it gives way to another.
+	// least is the time that a connection waits for its client before it can be replaced.
 	least = time.Second
 	// patience is how long a client may take to read a piece of an answer.
 	patience = 5 * time.Second
@@ -20,9 +20,9 @@ const (
 	piece = 64 << 10
 )
 
-// connections are the open ones of all listeners. When there are too many, the one
-// that has waited longest for its client gives way to the new one, so that whoever
-// holds connections, idle or half read, keeps nobody out.
+// connections are the open connections of all listeners. If there are too many, a new one
+// replaces the one that has waited longest for its client. So nobody can keep others out
+// by holding connections, idle or half read.
 type connections struct {
 	patience time.Duration
 
@@ -39,13 +39,13 @@ type connection struct {
 	deadline time.Time // for the whole answer, as net/http sets it; zero: none
 }
 
-// listener hands out connections that give way.
+// listener accepts connections that can be replaced.
 type listener struct {
 	net.Listener
 	all *connections
 }
 
-// Accept implements net.Listener. Where no client has had its second, the new one waits.
+// Accept implements net.Listener. It waits while no connection can be replaced yet.
 func (l listener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *connection) begin() time.Time {
 	return c.deadline
 }
 
-// serve remembers whether a request is being answered, and reports whether no other
-// connection has room.
+// serve records whether a request is being answered, and reports whether the maximum
+// number of connections is open.
 func (c *connection) serve(serving bool) (full bool) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
@@ -149,9 +149,9 @@ func connContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, conn)
 }
 
-// watched tells a request's connection that the client waits for us. Where others find no
-// room the connection ends with this answer: clients that ask often never wait so long
-// that they give way.
+// watched tells a request's connection that the client waits for us. While the maximum
+// number is open, the connection ends with this answer: otherwise clients that ask often
+// would never be replaced.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {

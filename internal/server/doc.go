@@ -2,13 +2,16 @@
 // start page and the runbooks, with TLS, client certificates and basic auth by
 // exporter-toolkit.
 //
-// What it promises: an answer is rendered once a second at most, whoever asks; a
-// broken part of the metrics does not take the others away; clients, however many,
-// idle, slow or greedy, cost bounded memory and keep nobody out; authentication that
-// was configured is never missing; health is told always, and without a password;
-// texts from the API are escaped, and the pages' Content-Security-Policy allows
-// nothing but their own style and icon.
+// What it promises:
 //
-// It refuses to know where the numbers come from: it is given a gatherer and a
-// function that tells the state of the jobs.
+//   - An answer is rendered at most once a second, however many clients ask.
+//   - An error in one part of the metrics does not hide the others.
+//   - Any number of clients, idle, slow or greedy, costs bounded memory and keeps nobody
+//     out.
+//   - Authentication that was configured once is never missing. Health needs none.
+//   - Texts from the API are escaped. The Content-Security-Policy of the pages allows only
+//     their own style and icon.
+//
+// It does not know where the numbers come from: it gets a gatherer and a function that
+// returns the state of the jobs.
 package server

@@ -48,10 +48,10 @@ func (e *encoder) before(name string) bool {
 	return e.wanted(name)
 }
 
-// adapt changes what parsers of OpenMetrics cannot take. Prometheus takes a unit for that
-// of all families after it. A counter's family has its name without _total, and where a
-// gauge has that name, as go_memstats_alloc_bytes does, strict parsers drop everything
-// that follows: such a counter is written as unknown, with its whole name.
+// adapt changes what parsers of OpenMetrics cannot read. It removes units, because
+// Prometheus applies a unit to all families after it. A counter's family has its name
+// without _total. If a gauge has that name, as with go_memstats_alloc_bytes, strict parsers
+// drop everything that follows, so the counter becomes unknown, with its whole name.
 func (e *encoder) adapt(f *dto.MetricFamily) {
 	if !e.openMetrics {
 		return

@@ -39,8 +39,8 @@ type kinds struct {
 // newScrapes returns a handler with promhttp's metrics about itself.
 func newScrapes(o Options, answers *answers) http.Handler {
 	s := &scrapes{gatherer: o.Gatherer, facts: o.Facts, answers: answers, log: o.Logger}
-	// Lines for created timestamps are left out: of OpenMetrics' text most servers take
-	// them for series, and protobuf has them anyway.
+	// Created timestamps are left out of OpenMetrics' text, because most servers read them
+	// as series. Protobuf has them.
 	for _, f := range []expfmt.Format{expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText} {
 		s.formats = append(s.formats, kinds{f, newKind(string(f)), newKind(string(f) + ", filtered")})
 	}
@@ -62,7 +62,7 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	accepted := expfmt.NegotiateAccept(r.Header, offered...)
 	w.Header().Set("Content-Type", string(accepted))
 	w.Header().Set("Vary", "Accept")
-	// What follows the format is the escaping of names, of which ours need none.
+	// The escaping of names follows the format; ours need none.
 	f := s.formats[slices.IndexFunc(s.formats, func(f kinds) bool { return strings.HasPrefix(string(accepted), string(f.format)) })]
 	names := r.URL.Query()["name[]"]
 	k := f.filtered
@@ -85,8 +85,8 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// report logs when something begins to be missing and when all is there again, not at
-// every scrape: anyone may scrape.
+// report logs when metrics begin to be missing and when all are there again. It does not
+// log at every scrape, because anyone may scrape.
 func (s *scrapes) report(missing error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +105,8 @@ func WriteText(out io.Writer, gatherer prometheus.Gatherer, facts Facts) error {
 	return errors.Join(gathering, encoding, err)
 }
 
-// write writes the wanted families by name, each once. What is wrong with single families
-// hides no other; after err, what was written is of no use.
+// write writes the wanted families by name, each once. An error of single families, broken,
+// hides no other; after err the output is useless.
 func write(out io.Writer, format expfmt.Format, gatherer prometheus.Gatherer, facts Facts, wanted func(string) bool) (gathering, encoding, err error) {
 	counted := &counter{Writer: out}
 	families, broken := gatherer.Gather()

@@ -26,12 +26,12 @@ type Options struct {
 	Now             func() time.Time // optional: time.Now
 }
 
-// Facts are metrics that write themselves without being made first, which is most of
-// what a scrape of many series costs.
+// Facts are metrics that are written without making prometheus.Metrics first, which would
+// be most of the cost of a scrape with many series.
 type Facts interface {
 	// Write writes the families of one moment, by name, as text, as OpenMetrics without
 	// the line that ends it, or as delimited protobuf. Before each it calls before with
 	// the name, and writes the family if that returns true. Broken is what is wrong with
-	// single families, and hides no other; after err, what was written is of no use.
+	// single families, and hides no other; after err the output is useless.
 	Write(w io.Writer, format expfmt.FormatType, before func(name string) bool) (broken, err error)
 }

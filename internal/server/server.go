@@ -17,7 +17,7 @@ import (
 const (
 	// writeTimeout cuts off clients that do not read; Prometheus gives up sooner.
 	writeTimeout = 30 * time.Second
-	// goodbye is how long a scrape may still take after the program was told to end.
+	// goodbye is the time that a scrape may still take after the signal to stop.
 	goodbye = 500 * time.Millisecond
 )
 
@@ -71,7 +71,7 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		// It would answer OPTIONS * past our handlers.
+		// It would answer "OPTIONS *" without our handlers.
 		DisableGeneralOptionsHandler: true,
 
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // clients' faults, not ours
@@ -80,8 +80,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// health serves the health and readiness of the process, which tell no secret: whoever
-// asks needs no password, and waits behind no one who has a wrong one.
+// health serves the health and readiness of the process. They are no secret, so clients
+// need no password, and do not wait for the check of others' passwords.
 func health(ready func() bool, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /-/healthy", text(func() (int, string) { return http.StatusOK, "healthy\n" }))
