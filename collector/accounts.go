@@ -56,6 +56,8 @@ func accountFamilies() []accountFamily {
 		{description{"api_rate_limit_requests_per_second", "Configured limit of API requests, of this process.", nil}, func(s *scrape, e *exposition) {
 			e.emit(s.RateLimit)
 		}},
+		{description{"probe_targets", "Hosts at /probe-targets, to which workers in success deployed a certificate, as of the last complete sweeps; absent when CAS_PROBE_TARGETS_PER_JOB is 0.", nil}, probeTargets},
+		{description{"probe_targets_omitted", "Workers in success without a host at /probe-targets (ResourceDomain of ListWorkerResource), as of the last complete sweeps; absent when CAS_PROBE_TARGETS_PER_JOB is 0.", []string{"reason"}}, probeTargetsOmitted},
 		{description{"account_info", "Number of a configured account; the value is 1.", []string{"account_id"}}, func(s *scrape, e *exposition) {
 			if s.AccountID != "" {
 				e.emit(1, s.AccountID)
@@ -76,5 +78,22 @@ func byAction(requests map[string]float64, e *exposition) {
 		if n, ok := requests[action]; ok {
 			e.emit(n, action)
 		}
+	}
+}
+
+func probeTargets(s *scrape, e *exposition) {
+	if s.ShowsHosts() {
+		e.countHosts()
+		e.emit(float64(s.hosts.shown))
+	}
+}
+
+func probeTargetsOmitted(s *scrape, e *exposition) {
+	if s.ShowsHosts() {
+		e.countHosts()
+		e.emit(float64(s.hosts.ambiguous), "ambiguous")
+		e.emit(float64(s.hosts.invalid), "invalid")
+		e.emit(float64(s.hosts.limit), "limit")
+		e.emit(float64(s.hosts.wildcard), "wildcard")
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 // look takes one view of each account and job, as old as it is now.
 func (e *exposition) look(accounts []shown, now time.Time) {
+	e.hostsCounted = false
 	e.scenes = slices.Grow(e.scenes[:0], len(accounts))[:len(accounts)]
 	for n, a := range accounts {
 		s := &e.scenes[n]

@@ -21,11 +21,12 @@ type exposition struct {
 	metrics chan<- prometheus.Metric // if not nil, takes metrics instead
 
 	*head
-	opened bool     // the family has a sample
-	sizing bool     // samples are counted, not written: protobuf tells a family's size first
-	size   int      // of the family's samples in protobuf that are still to be written
-	fixed  []string // the values of the labels account, api_region and job_id
-	scenes []scrape // what there is to show of each account: the same moment for all families
+	opened       bool     // the family has a sample
+	sizing       bool     // samples are counted, not written: protobuf tells a family's size first
+	size         int      // of the family's samples in protobuf that are still to be written
+	fixed        []string // the values of the labels account, api_region and job_id
+	hostsCounted bool     // of the scenes
+	scenes       []scrape // what there is to show of each account: the same moment for all families
 }
 
 // value returns the value of a label, of which those that the family does not name

@@ -162,7 +162,7 @@ func facts(exposition string) string {
 func TestDocumentsNameEveryFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, account(), func(s *settings) {
-			s.account.Name, s.account.AccountID, s.account.Discovery = "prod", "1", &schedule.Discovery{}
+			s.account.Name, s.account.AccountID, s.account.Discovery, s.account.MaxHosts = "prod", "1", &schedule.Discovery{}, 100
 		})
 		collector.RegisterProcess(r.registry, 0, 1, true)
 		r.Poll(t.Context())

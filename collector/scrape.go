@@ -24,5 +24,10 @@ type scrape struct {
 	listing  schedule.Listing
 	counts   *cas.JobCounts // with the account's quota; nil if it is not known
 	views    []*schedule.View
+	hosts    hostCounts
 	now      time.Time
 }
+
+// hostCounts are how many hosts of an account can be probed, and how many workers in success
+// have no such host, by why.
+type hostCounts struct{ shown, wildcard, invalid, ambiguous, limit int }

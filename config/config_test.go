@@ -102,6 +102,7 @@ CAS_MAX_GROUPS_PER_JOB=2000
 CAS_MAX_JOBS=100000
 CAS_FAILED_WORKER_LIMIT=100
 CAS_STUCK_AFTER=15m
+CAS_PROBE_TARGETS_PER_JOB=0
 CAS_ZERO_FILL=true
 CAS_CREDENTIALS=auto
 CAS_ACCESS_KEY_ID_FILE=
@@ -462,7 +463,7 @@ func TestOddSettings(t *testing.T) {
 // into pods beside a service called cas.
 func TestWarnings(t *testing.T) {
 	s := good(t, with("CAS_SERVICE_PORT", "443", "CAS_PORT_443_TCP_ADDR", "10.0.0.1", "CAS_POLL_INTERVALL", "5m", "CAS_", "x",
-		"CAS_ACCESS_KEY_SECRET", "secret-by-a-wrong-name", "CASE", "x", "CAS_REQUESTS_PER_SECOND", "20", "CAS_DISCOVERY_JOB_TYPES", "user,robot",
+		"CAS_ACCESS_KEY_SECRET", "secret-by-a-wrong-name", "CASE", "x", "CAS_REQUESTS_PER_SECOND", "20", "CAS_DISCOVERY_JOB_TYPES", "user,robot", "CAS_PROBE_TARGETS_PER_JOB", "10", "CAS_STATUSES", "error",
 		"ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "true", "CAS_ROLE_ARN", "acs:ram::1:role/x"))
 	want := []string{
 		"ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED has no effect on STS without ALIBABA_CLOUD_STS_REGION",
@@ -471,6 +472,7 @@ func TestWarnings(t *testing.T) {
 		"CAS_DISCOVERY_JOB_TYPES: \"robot\" is not a documented type of job",
 		"CAS_POLL_INTERVALL is not a setting of this program",
 		"CAS_PORT_443_TCP_ADDR is not a setting of this program",
+		"CAS_PROBE_TARGETS_PER_JOB has no effect: CAS_STATUSES leaves out success",
 		"CAS_REQUESTS_PER_SECOND: 20 is more than the 10 that the API documents for all clients of an account",
 		"CAS_SERVICE_PORT is not a setting of this program",
 	}

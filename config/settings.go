@@ -47,6 +47,7 @@ type Settings struct {
 	MaxJobs             int        `split_words:"true" default:"100000" desc:"maximum number of jobs of a listing; a longer one fails with reason limit"`
 	FailedWorkerLimit   int        `split_words:"true" default:"100" desc:"maximum number of failed workers of a job, and of stuck ones, with a series each; 0: none"`
 	StuckAfter          Duration   `split_words:"true" default:"15m" desc:"name a worker that has not moved for this long"`
+	ProbeTargetsPerJob  int        `split_words:"true" default:"0" desc:"maximum number of hosts of a job at /probe-targets, for a prober that checks what they serve; 0: none"`
 	ZeroFill            bool       `split_words:"true" default:"true" desc:"export documented statuses without workers as 0"`
 	Credentials         string     `split_words:"true" default:"auto" desc:"auto, env, file, oidc, ecs_ram_role, uri or profile; auto takes the first of them that is configured"`
 	AccessKeyIdFile     File       `split_words:"true" desc:"file with the access key id; read again when it changes"`

@@ -153,6 +153,10 @@ func (l *loader) workers() {
 	l.between("CAS_MAX_GROUPS_PER_JOB", l.MaxGroupsPerJob, 1, 1_000_000)
 	l.between("CAS_MAX_JOBS", l.MaxJobs, 1, 10_000_000)
 	l.between("CAS_FAILED_WORKER_LIMIT", l.FailedWorkerLimit, 0, 1_000_000)
+	l.between("CAS_PROBE_TARGETS_PER_JOB", l.ProbeTargetsPerJob, 0, 10_000)
+	if l.ProbeTargetsPerJob > 0 && len(l.Statuses) > 0 && !slices.Contains(l.Statuses, "success") {
+		l.warn("CAS_PROBE_TARGETS_PER_JOB has no effect: CAS_STATUSES leaves out success")
+	}
 }
 
 func (l *loader) oneOf(name string, values List, allowed ...string) {

@@ -71,6 +71,7 @@ type Options struct {
 	MaxWorkers     int           // of one job; more fail as reason.Limit
 	MaxGroups      int           // (product, region, status) of one job; more fail as reason.Limit
 	MaxNamed       int           // failed workers of a job, and stuck ones, with a series each
+	MaxHosts       int           // of a job's workers in success, at which somebody may look; 0: none
 	ZeroFill       bool          // groups without workers are shown as 0
 	StuckAfter     time.Duration // after which a worker that should move and does not is stuck
 }
@@ -93,6 +94,11 @@ func (d *Discovery) covers(job *cas.Job, now time.Time) bool {
 	return d.Name == nil || d.Name.MatchString(job.Name)
 }
 
+// ShowsHosts reports whether it is known where workers in success deployed to.
+func (o *Options) ShowsHosts() bool {
+	return o.MaxHosts > 0 && (len(o.Statuses) == 0 || slices.Contains(o.Statuses, cas.StatusSuccess))
+}
+
 // workers is how many jobs are polled at once. The client bounds requests in flight,
 // so that a few long sweeps leave room for the others.
 func (o *Options) workers() int { return 2 * o.Concurrency }
@@ -110,7 +116,7 @@ func (o *Options) sweep(now time.Time) sweep.Options {
 		Products: o.Products,
 		PageSize: o.PageSize, Concurrency: o.Concurrency, Timeout: o.timeout,
 		MaxWorkers: o.MaxWorkers, MaxGroups: o.MaxGroups,
-		ZeroFill: o.ZeroFill, MaxNamed: o.MaxNamed, StuckBefore: now.Add(-o.StuckAfter),
+		ZeroFill: o.ZeroFill, MaxNamed: o.MaxNamed, MaxHosts: o.MaxHosts, StuckBefore: now.Add(-o.StuckAfter),
 	}
 }
 

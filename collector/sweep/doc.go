@@ -10,8 +10,8 @@
 //   - Each worker counts once, also where settings narrow the sweep to several
 //     statuses or products, so that it consists of several listings.
 //   - A larger job than allowed, or one with more groups, fails as reason.Limit.
-//   - Memory grows with the groups, the failed workers that are kept, and a bit
-//     for each id; not with the rows.
+//   - Memory grows with the groups, the failed workers and hosts that are kept, and a
+//     bit for each id; not with the rows.
 //
 // What it cannot see: a worker that is deleted from a page already read while
 // another is inserted on a page still to come. The rows between move up by one, so

@@ -15,6 +15,7 @@ type Options struct {
 	MaxWorkers  int                           // of a job; more fail as reason.Limit
 	MaxGroups   int                           // (product, region, status) of a job; more fail as reason.Limit
 	MaxNamed    int                           // failed workers of a job in Snapshot.Failed, and stuck ones in Snapshot.Stuck; 0: none
+	MaxHosts    int                           // in Snapshot.Hosts; 0: they are not read
 	ZeroFill    bool                          // Snapshot.AllGroups has groups without workers
 	StuckBefore time.Time                     // workers that move are stuck if they last changed before this
 }

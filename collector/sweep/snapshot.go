@@ -43,6 +43,9 @@ type Snapshot struct {
 	Succeeded    Resources // of the workers in success
 	Targets      []Target  // of the failed workers, by group
 
+	Hosts  []Host // of workers in success, by address; the first ones, if there are more than Options.MaxHosts
+	NoHost NoHost // workers in success whose host is not in Hosts
+
 	statuses []string // that every product and region shows, if zeros are filled in
 }
 

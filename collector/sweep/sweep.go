@@ -78,7 +78,7 @@ func (f filter) read(ctx context.Context, api API, jobID int64, o *Options, coun
 		ID: func(w *cas.Worker) int64 { return w.ID },
 		Fetch: func(ctx context.Context, n int, spare []cas.Worker) (Page[cas.Worker], error) {
 			answer, err := api.ListWorkers(ctx, cas.WorkerQuery{
-				JobID: jobID, Status: f.status, CloudProduct: f.product, Page: n, Size: o.PageSize,
+				JobID: jobID, Status: f.status, CloudProduct: f.product, Page: n, Size: o.PageSize, Hosts: o.MaxHosts > 0,
 			}, spare)
 			if err == nil {
 				err = f.obeyed(answer.Workers)

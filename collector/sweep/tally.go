@@ -29,13 +29,14 @@ type tally struct {
 	nextStuck     time.Time
 	succeeded     []cas.ResourceKey
 	targets       map[groupKey][]cas.ResourceKey // of failed workers
+	hosts         hosts
 
 	counted *idSet  // workers that another read of the same sweep counted; nil: it is the only one
 	ids     []int64 // workers of this read, if it is not the only one
 }
 
 func newTally(o *Options, counted *idSet) *tally {
-	return &tally{options: o, groups: map[groupKey]*Group{}, targets: map[groupKey][]cas.ResourceKey{}, counted: counted}
+	return &tally{options: o, groups: map[groupKey]*Group{}, targets: map[groupKey][]cas.ResourceKey{}, hosts: newHosts(), counted: counted}
 }
 
 // add counts a worker, which must be a distinct one of this read.
@@ -55,8 +56,11 @@ func (t *tally) add(w *cas.Worker) {
 		if w.Resource != 0 {
 			t.targets[key] = append(t.targets[key], w.Resource)
 		}
-	case w.Status == cas.StatusSuccess && w.Resource != 0:
-		t.succeeded = append(t.succeeded, w.Resource)
+	case w.Status == cas.StatusSuccess:
+		if w.Resource != 0 {
+			t.succeeded = append(t.succeeded, w.Resource)
+		}
+		t.hosts.add(w, t.options.MaxHosts)
 	case w.Moves() && w.Modified.Before(t.options.StuckBefore) && !w.Modified.IsZero():
 		t.stuck.keep(w, t.options.MaxNamed)
 	case w.Moves():
@@ -101,14 +105,16 @@ func (t *tally) join(other *tally) {
 	for key, targets := range other.targets {
 		t.targets[key] = append(t.targets[key], targets...)
 	}
+	t.hosts.join(&other.hosts, t.options.MaxHosts)
 }
 
 // maxText bounds the label values of a job, in bytes: a snapshot is kept, and served at
-// each scrape. 2,000 groups and 100 named workers of usual texts take 200 KiB.
+// each scrape. 2,000 groups and 100 named workers of usual texts take 200 KiB, 1,000 hosts
+// 50 KiB.
 const maxText = 4 << 20
 
-// text returns the bytes of the label values that a snapshot would have.
-func (t *tally) text() (n int) {
+// text returns the bytes of the label values that a snapshot with these hosts would have.
+func (t *tally) text(hosts []Host) (n int) {
 	for key := range t.groups {
 		n += len(key.product) + len(key.region) + len(key.status)
 	}
@@ -118,12 +124,16 @@ func (t *tally) text() (n int) {
 			n += len(w.InstanceID) + len(w.ListenerID) + len(w.Port) + len(w.ResourceDomain) + len(w.CertName)
 		}
 	}
+	for i := range hosts {
+		n += len(hosts[i].Name) + len(hosts[i].CertName)
+	}
 	return n
 }
 
 // snapshot ends the tally.
 func (t *tally) snapshot() (*Snapshot, error) {
-	if text := t.text(); text > maxText {
+	hosts, noHost := t.hosts.sorted(t.options.MaxHosts)
+	if text := t.text(hosts); text > maxText {
 		return nil, reason.Errorf(reason.Limit, "label values of %d bytes are more than %d", text, maxText)
 	}
 	if t.tooMany {
@@ -133,6 +143,7 @@ func (t *tally) snapshot() (*Snapshot, error) {
 		Pages: t.pages, Workers: t.workers, Groups: make([]Group, 0, len(t.groups)), NextStuck: t.nextStuck,
 		TellsTargets: t.options.reads(cas.StatusSuccess),
 		Failed:       t.failed.sorted(), FailedOmitted: t.failed.omitted, Stuck: t.stuck.sorted(), StuckOmitted: t.stuck.omitted,
+		Hosts: hosts, NoHost: noHost,
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(t.groups), groupKey.compare) {
 		for _, resource := range t.targets[key] {

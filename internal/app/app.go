@@ -81,7 +81,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 	web, err := server.New(server.Options{
 		ListenAddresses: settings.WebListenAddress, SystemdSocket: settings.WebSystemdSocket,
 		TelemetryPath: settings.WebTelemetryPath, WebConfigFile: settings.WebConfigFile, EnablePprof: settings.WebEnablePprof,
-		Registerer: registry, Gatherer: registry, Facts: facts, Ready: accounts.Ready,
+		Registerer: registry, Gatherer: registry, Facts: facts, ProbeTargets: facts.WriteProbeTargets, Ready: accounts.Ready,
 		Status: func() server.Status {
 			return server.Status{Version: version.Version, Demo: settings.Demo, Accounts: facts.States()}
 		},

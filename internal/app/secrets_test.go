@@ -153,7 +153,7 @@ func emitted(t *testing.T) map[string]string {
 		metrics, _ := get(t.Context(), root+"/metrics")
 		return throttled.MatchString(metrics)
 	})
-	for _, path := range []string{"/metrics", "/", "/runbooks", "/-/healthy", "/nowhere", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2"} {
+	for _, path := range []string{"/metrics", "/", "/probe-targets", "/runbooks", "/-/healthy", "/nowhere", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2"} {
 		texts[path], _ = get(t.Context(), root+path)
 	}
 	s.stop()

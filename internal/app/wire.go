@@ -81,6 +81,9 @@ func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.L
 		o := options(s)
 		o.Name, o.AccountID, o.Region, o.JobIDs = p.account.Name, p.account.ID, p.label, jobsOf(s, p.account.Name, p.label)
 		o.API, o.Observer, o.Logger, o.Once = client, metrics, accountLog, s.Mode == config.Once
+		if o.Once {
+			o.MaxHosts = 0 // nobody can ask for them
+		}
 		accounts = append(accounts, schedule.New(o))
 	}
 	return accounts, nil
@@ -103,7 +106,8 @@ func options(s *config.Settings) schedule.Options {
 		Discovery: discovery(s), Statuses: s.Statuses, Products: s.CloudProducts, Shard: *s.Shard, TotalShards: s.TotalShards,
 		PollInterval: time.Duration(*s.PollInterval), ResyncInterval: time.Duration(*s.ResyncInterval),
 		MaxStaleness: time.Duration(*s.MaxStaleness), RateLimit: rate(s), PageSize: s.PageSize, Concurrency: s.Concurrency,
-		MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob, MaxNamed: s.FailedWorkerLimit, StuckAfter: time.Duration(s.StuckAfter), ZeroFill: s.ZeroFill,
+		MaxJobs: s.MaxJobs, MaxWorkers: s.MaxWorkersPerJob, MaxGroups: s.MaxGroupsPerJob, MaxNamed: s.FailedWorkerLimit,
+		MaxHosts: s.ProbeTargetsPerJob, StuckAfter: time.Duration(s.StuckAfter), ZeroFill: s.ZeroFill,
 	}
 }
 

@@ -16,7 +16,7 @@ func TestEverySettingIsWired(t *testing.T) {
 		Discovery: &yes, DiscoveryMaxAge: hour, DiscoveryJobTypes: config.List{"user"}, DiscoveryStatuses: config.List{"success"},
 		DiscoveryName: regexp.MustCompile("x"), Statuses: config.List{"error"}, CloudProducts: config.List{"SLB"},
 		PollInterval: &hour, ResyncInterval: &hour, MaxStaleness: &hour, RequestsPerSecond: &rate, Concurrency: 1, PageSize: 1,
-		MaxJobs: 1, MaxWorkersPerJob: 1, MaxGroupsPerJob: 1, FailedWorkerLimit: 1, StuckAfter: hour, ZeroFill: true, Shard: &one, TotalShards: 2,
+		MaxJobs: 1, MaxWorkersPerJob: 1, MaxGroupsPerJob: 1, FailedWorkerLimit: 1, ProbeTargetsPerJob: 1, StuckAfter: hour, ZeroFill: true, Shard: &one, TotalShards: 2,
 	}
 	o := options(s)
 	// These are of each account in each region.

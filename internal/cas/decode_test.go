@@ -50,6 +50,32 @@ func TestWorkerIsReadByStatus(t *testing.T) {
 	}
 }
 
+// TestHostsAreReadOnRequest: where a worker in success deployed to is read if somebody
+// asks for it; of other workers nothing more is.
+func TestHostsAreReadOnRequest(t *testing.T) {
+	const row = `{"CertName":"www","Port":"8443","InstanceId":"lb-bp1","ResourceDomain":"www.example.com","Id":1,"CertId":%s,"Status":%q}`
+	for status, want := range map[string]cas.Worker{
+		"success": {Port: "8443", ResourceDomain: "www.example.com", CertName: "www", CertID: 12073663},
+		"error":   {Port: "8443", ResourceDomain: "www.example.com", CertName: "www", InstanceID: "lb-bp1"},
+		"editing": {},
+	} {
+		page, err := new(cas.Client).DecodeHosts(strings.NewReader(`{"Total":1,"Data":[` + fmt.Sprintf(row, "12073663", status) + `]}`))
+		if err != nil || len(page.Workers) != 1 {
+			t.Fatalf("%s: %d rows, %v", status, len(page.Workers), err)
+		}
+		got := page.Workers[0]
+		if got.Resource, got.ID, got.Status = 0, 0, ""; got != want {
+			t.Errorf("%s: got %+v, want %+v", status, got, want)
+		}
+	}
+	for _, none := range []string{"null", "0", `"x"`, "[7]"} {
+		page, err := new(cas.Client).DecodeHosts(strings.NewReader(`{"Total":1,"Data":[` + fmt.Sprintf(row, none, "success") + `]}`))
+		if err != nil || page.Workers[0].CertID != 0 {
+			t.Errorf("CertId %s: got %+v, %v, want none", none, page.Workers, err)
+		}
+	}
+}
+
 // TestResourceKey: the same target has the same key whatever else differs, another one
 // another key, and no target has none.
 func TestResourceKey(t *testing.T) {

@@ -14,7 +14,15 @@ func (c *Client) DecodeWorkers(body io.Reader, size int) (WorkerPage, error) {
 // spare.
 func (c *Client) DecodeWorkersInto(body io.Reader, spare []Worker) (WorkerPage, error) {
 	page := WorkerPage{Workers: spare[:0]}
-	err := c.decoders.decode(body, func(d *decoder) error { return page.read(d, cap(spare)) })
+	err := c.decoders.decode(body, func(d *decoder) error { return page.read(d, &WorkerQuery{Size: cap(spare)}) })
+	return page, err
+}
+
+// DecodeHosts decodes an answer of ListWorkerResource with where workers in success
+// deployed to.
+func (c *Client) DecodeHosts(body io.Reader) (WorkerPage, error) {
+	page := WorkerPage{}
+	err := c.decoders.decode(body, func(d *decoder) error { return page.read(d, &WorkerQuery{Size: 1, Hosts: true}) })
 	return page, err
 }
 

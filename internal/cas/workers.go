@@ -40,6 +40,10 @@ type Worker struct {
 	// What follows is read only of a worker that somebody may have to look for: of one
 	// that failed or moves.
 	InstanceID, ListenerID, Port, ResourceDomain, CertName string
+
+	// CertID, with Port, ResourceDomain and CertName, is read only of a worker in success,
+	// if WorkerQuery.Hosts asks for it; 0: none.
+	CertID int64
 }
 
 // Failed reports whether the worker's deployment, or its rollback, failed.
@@ -63,6 +67,7 @@ type WorkerQuery struct {
 	CloudProduct string // only these; empty: all
 	Page         int    // from 1
 	Size         int    // rows asked for
+	Hosts        bool   // read also where workers in success deployed to
 }
 
 // WorkerPage is one page of workers.
@@ -83,7 +88,7 @@ func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery, spare []Worker)
 	var page WorkerPage
 	err := c.call(ctx, "ListWorkerResource", params, func(body io.Reader) error {
 		page = WorkerPage{Workers: slices.Grow(spare[:0], q.Size)}
-		return c.decoders.decode(body, func(d *decoder) error { return page.read(d, q.Size) })
+		return c.decoders.decode(body, func(d *decoder) error { return page.read(d, &q) })
 	})
 	if err != nil {
 		return WorkerPage{}, err
@@ -91,18 +96,18 @@ func (c *Client) ListWorkers(ctx context.Context, q WorkerQuery, spare []Worker)
 	return page, nil
 }
 
-func (p *WorkerPage) read(d *decoder, size int) error {
+func (p *WorkerPage) read(d *decoder, q *WorkerQuery) error {
 	var e envelope
 	var held heldBack
-	e.list(d, size, func() {
+	e.list(d, q.Size, func() {
 		p.Workers = append(p.Workers, Worker{})
-		p.Workers[len(p.Workers)-1].read(d, &held)
+		p.Workers[len(p.Workers)-1].read(d, &held, q.Hosts)
 	})
 	p.Total, p.ShowSize = e.total, e.showSize
 	return e.pageErr(d)
 }
 
-func (w *Worker) read(d *decoder, held *heldBack) {
+func (w *Worker) read(d *decoder, held *heldBack, hosts bool) {
 	if !d.enter('{') {
 		d.complain("a worker is not an object")
 		return
@@ -125,6 +130,8 @@ func (w *Worker) read(d *decoder, held *heldBack) {
 			w.Modified = d.time()
 		case "ResourceId":
 			held.resourceID = d.number()
+		case "CertId":
+			held.certID = append(held.certID[:0], d.next()...)
 		case "InstanceId":
 			held.instance = append(held.instance[:0], d.next()...)
 		case "ListenerId":
@@ -149,9 +156,13 @@ func (w *Worker) read(d *decoder, held *heldBack) {
 		w.RegionID = cloudRegion
 	}
 	w.Resource = held.key(d, w.CloudProduct, w.RegionID)
-	if w.Failed() || w.Moves() {
+	switch {
+	case w.Failed(), w.Moves():
 		w.InstanceID, w.ListenerID, w.ResourceDomain = label(d.content(held.instance)), label(d.content(held.listener)), label(d.content(held.domain))
 		w.Port, w.CertName = d.remembered(held.port), d.remembered(held.cert)
+	case w.Status == StatusSuccess && hosts:
+		w.ResourceDomain, w.Port, w.CertName = label(d.content(held.domain)), d.remembered(held.port), d.remembered(held.cert)
+		w.CertID = whole(d.content(held.certID))
 	}
 }
 

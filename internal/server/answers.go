@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -38,9 +39,10 @@ type answers struct {
 
 // kind is one kind of answer, such as the metrics in one format.
 type kind struct {
-	name string        // for the log
-	busy chan struct{} // of size 1; full while somebody renders or takes the last answer
-	last *answer
+	name   string        // for the log
+	tagged bool          // clients may ask whether it changed
+	busy   chan struct{} // of size 1; full while somebody renders or takes the last answer
+	last   *answer
 }
 
 func newKind(name string) *kind { return &kind{name: name, busy: make(chan struct{}, 1)} }
@@ -50,6 +52,7 @@ type answer struct {
 	what     string // which of its kind
 	at       time.Time
 	zip      []byte
+	tag      string // of the content, if the kind is tagged
 	err      error
 	readers  int  // guarded by the mutex of answers
 	replaced bool // the same
@@ -89,6 +92,14 @@ func (s *answers) serve(w http.ResponseWriter, r *http.Request, k *kind, what st
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Encoding")
+	if k.tagged {
+		h.Set("Cache-Control", "no-cache")
+		h.Set("ETag", a.tag)
+		if hasTag(r.Header, a.tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
 	if takesGzip(r.Header) {
 		h.Set("Content-Encoding", "gzip")
 		h.Set("Content-Length", strconv.Itoa(len(a.zip)))
@@ -107,7 +118,9 @@ func (s *answers) take(k *kind, what string, render func(io.Writer) error) *answ
 		spare, replaced := s.replace(last)
 		if replaced {
 			k.last = s.render(k.name, spare, render)
-			k.last.what = what
+			if k.last.what = what; k.tagged {
+				k.last.tag = tagOf(k.last.zip)
+			}
 		} else if last.what != what {
 			return nil
 		}
@@ -180,6 +193,23 @@ func (p *plain) copy(w io.Writer, zip []byte) {
 		_, _ = io.CopyBuffer(struct{ io.Writer }{w}, &p.zip, p.buffer[:]) // w would take a buffer of its own
 	}
 	p.from.Reset(nil)
+}
+
+// tagOf returns the entity tag of a content. It is a weak one: the same content is sent in
+// two encodings.
+func tagOf(zip []byte) string {
+	sum := sha256.Sum256(zip)
+	return fmt.Sprintf(`W/"%x"`, sum[:16])
+}
+
+// hasTag reports whether a client has what a weak tag stands for.
+func hasTag(h http.Header, tag string) bool {
+	for offer := range strings.SplitSeq(strings.Join(h.Values("If-None-Match"), ","), ",") {
+		if offer = strings.TrimSpace(offer); offer == "*" || offer == tag || "W/"+offer == tag {
+			return true
+		}
+	}
+	return false
 }
 
 // takesGzip reports whether a client names gzip and does not refuse it.

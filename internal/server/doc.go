@@ -1,5 +1,5 @@
-// Package server is the exporter's HTTP side: metrics, health, readiness, the
-// start page and the runbooks, with TLS, client certificates and basic auth by
+// Package server is the exporter's HTTP side: metrics, probe targets, health,
+// readiness, the start page and the runbooks, with TLS, client certificates and basic auth by
 // exporter-toolkit.
 //
 // What it promises:

@@ -18,7 +18,8 @@ type Options struct {
 	EnablePprof     bool
 	Registerer      prometheus.Registerer // for metrics about serving; what it has is in Gatherer
 	Gatherer        prometheus.Gatherer
-	Facts           Facts // not in Gatherer
+	Facts           Facts                 // not in Gatherer
+	ProbeTargets    func(io.Writer) error // writes a JSON document
 	Ready           func() bool
 	Status          func() Status
 	Runbooks        string // Markdown

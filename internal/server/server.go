@@ -54,6 +54,12 @@ func New(o Options) (*Server, error) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		s.answers.serve(w, r, start, "", pages.start)
 	})
+	targets := newKind("probe targets")
+	targets.tagged = true
+	mux.HandleFunc("GET /probe-targets", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		s.answers.serve(w, r, targets, "", o.ProbeTargets)
+	})
 	mux.Handle("GET /runbooks", pages.runbooks)
 	for _, name := range []string{"style.css", "icon.svg"} {
 		mux.Handle("GET /"+name, asset(name))

@@ -64,7 +64,8 @@ func newServer(tb testing.TB, change func(*server.Options)) *fixture {
 	f.registry.MustRegister(good, times)
 	o := server.Options{
 		TelemetryPath: "/metrics", Registerer: f.registry, Gatherer: f.registry, Facts: written(func(io.Writer) error { return nil }),
-		Ready: f.ready.Load, Status: func() server.Status { return server.Status{} },
+		ProbeTargets: func(w io.Writer) error { _, err := io.WriteString(w, "[]\n"); return err },
+		Ready:        f.ready.Load, Status: func() server.Status { return server.Status{} },
 		Runbooks: "# Runbooks\n", Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	if change != nil {
@@ -118,6 +119,7 @@ func TestEndpoints(t *testing.T) {
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "<h1>"},
 		{"GET", "/runbooks", 200, "text/html; charset=utf-8", "Runbooks</h1>"},
+		{"GET", "/probe-targets", 200, "application/json", "[]"},
 		{"GET", "/style.css", 200, "text/css; charset=utf-8", "body {"},
 		{"GET", "/icon.svg", 200, "image/svg+xml", "<svg"},
 		{"GET", "/metrics", 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", "good 42"},

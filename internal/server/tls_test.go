@@ -188,7 +188,7 @@ func TestPassword(t *testing.T) {
 			{"nobody", "open sesame", 401},
 			{"", "", 401},
 		} {
-			for _, path := range []string{"/metrics", "/", "/-/ready"} {
+			for _, path := range []string{"/metrics", "/", "/probe-targets", "/-/ready"} {
 				req, err := http.NewRequest(http.MethodGet, scheme+"://"+address+path, http.NoBody)
 				if err != nil {
 					t.Fatal(err)
