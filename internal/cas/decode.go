@@ -123,13 +123,12 @@ func (d *decoder) enter(kind jsontext.Kind) bool {
 // field reads the key of the next field; false at the object's end, and where no key
 // can be.
 func (d *decoder) field() bool {
-	if d.kind() != jsontext.KindString {
+	if !d.keyFollows() && d.kind() != jsontext.KindString {
 		_ = d.token()
 		return false
 	}
-	name, err := d.json.ReadValue()
-	if err != nil {
-		d.broken = err
+	name := d.next()
+	if d.broken != nil {
 		return false
 	}
 	if bytes.IndexByte(name, '\\') < 0 {
@@ -138,6 +137,13 @@ func (d *decoder) field() bool {
 		d.key = d.unquote(name)
 	}
 	return true
+}
+
+// keyFollows reports that a comma and a quote come next, as they mostly do in an object.
+// Asking for the kind costs more: an eighth of the time of a page.
+func (d *decoder) keyFollows() bool {
+	unread := d.json.UnreadBuffer()
+	return len(unread) > 1 && unread[0] == ',' && unread[1] == '"'
 }
 
 // element reports whether the list has another element, and leaves it where it has not.
