@@ -144,7 +144,7 @@ func TestGoldenExpositions(t *testing.T) {
 // last.
 func facts(exposition string) string {
 	moment := regexp.MustCompile(`(_last_(?:success|sweep)_timestamp_seconds\S*|poll_last_timestamp_seconds|poll_duration_seconds|clock_skew_seconds\S*) [0-9.e+-]+\n`)
-	counts := regexp.MustCompile(`aliyun_cas_api_(?:request|rate)|api_last_error_info.*ListWorkerResource`)
+	counts := regexp.MustCompile(`aliyun_cas_api_(?:request|rate)|# TYPE aliyun_cas_api_last_error_info|api_last_error_info.*ListWorkerResource`)
 	var kept strings.Builder
 	for line := range strings.Lines(moment.ReplaceAllString(exposition, "$1 (a moment)\n")) {
 		switch {
