@@ -71,6 +71,70 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+// TestAGiantJobIsConfirmedWhileItIsRead has a finished job of so many pages that its resync
+// takes longer than data may be old. Its record confirms its counts meanwhile, until it
+// says that the job changed.
+func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		past, workers := time.Now().Add(-time.Hour), crowd(8000)
+		for i := range workers {
+			workers[i].Modified = past // none becomes stuck, so that nothing else asks for a read
+		}
+		sim.PutJob(simulator.Job{ID: 1, Status: "success", Modified: past}, workers)
+		var begun atomic.Int32
+		sim.OnCall(func(call simulator.Call) {
+			if call.Action == "ListWorkerResource" && call.Page == 1 {
+				begun.Add(1)
+			}
+		})
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.RequestsPerSecond, s.account.PageSize = 1, 10
+		})
+		r.Poll(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go schedule.Accounts{r.Account}.Run(ctx)
+		editing := func() string {
+			return r.value(t, "deployment_workers", `cloud_product="SLB"`, `region_id="cn-hangzhou"`, `status="editing"`)
+		}
+		before := editing()
+		swept := func() int64 {
+			seconds, _ := strconv.ParseFloat(r.value(t, "deployment_job_last_sweep_timestamp_seconds"), 64)
+			return int64(seconds)
+		}
+		for first := swept(); swept() == first; time.Sleep(time.Minute) {
+			if editing() != before {
+				t.Fatalf("%s workers, %d reads were begun; want %s while the record is unchanged\n%s", editing(), begun.Load(), before, r.log)
+			}
+		}
+		for n := begun.Load(); begun.Load() == n; {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Minute) // page 1 has been read
+		sim.UpdateWorker(1, 1, func(w *simulator.Worker) { w.Status = "success" })
+		sim.UpdateJob(1, func(j *simulator.Job) { j.Modified = time.Now() })
+		changed, seen := time.Now(), false
+		for ; time.Since(changed) < time.Hour && !seen; time.Sleep(time.Minute) {
+			switch old := time.Since(changed) > 11*time.Minute && time.Now().Unix()-swept() > 11*60; editing() {
+			case before:
+				if old {
+					t.Fatalf("%v after it changed the job shows what it was, read %d s ago", time.Since(changed), time.Now().Unix()-swept())
+				}
+			case "absent":
+			default:
+				seen = true
+			}
+		}
+		if !seen {
+			t.Error("the job was not read again after it had changed")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // TestJobsAtRestAreConfirmedUnderOverload has no listing, and jobs that move in such number
 // that half of them can be read in an interval: a job at rest, which costs one call
 // to confirm, is as current as they are.

@@ -174,8 +174,8 @@ func (a *Account) pollingByID() map[int64]*job {
 	return jobs
 }
 
-// fill puts the jobs into the queue that have something to ask the API and were not
-// polled since the last tick. records are those of a listing of the tick at; at is zero
+// fill takes what a listing of the tick at says of the jobs, and puts those into the queue
+// that have something to ask the API and were not polled since the last tick. at is zero
 // before the listing has ended.
 func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.Time) {
 	a.mu.Lock()
@@ -183,12 +183,13 @@ func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.
 	jobs := *a.jobs.Load()
 	var waiting []*job
 	for _, j := range jobs {
-		if !a.polling[j] && j.mustPoll(records[j.id], at, a.MaxStaleness) && j.polled.Before(a.tick) {
+		j.learn(records[j.id], at)
+		if !a.polling[j] && j.mustPoll(at, a.MaxStaleness) && j.polled.Before(a.tick) {
 			waiting = append(waiting, j)
 		}
 	}
 	a.queue.fill(waiting)
-	a.targets.refresh(jobs, a.polling, a.tick, a.MaxStaleness)
+	a.targets.takeAll(jobs, a.MaxStaleness)
 	a.expect(jobs)
 	a.current.update(a.tick, waiting, a.polling, !at.IsZero())
 	if a.current.done() {
@@ -200,8 +201,7 @@ func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.
 	}
 }
 
-// expect publishes, and logs, what the polling takes, before the first read, which can
-// take long.
+// expect publishes, and logs, what the polling takes: before the first read, which is long.
 func (a *Account) expect(jobs []*job) {
 	expected := a.cost.expect(jobs, a.Listing().pages)
 	a.expected.Store(&expected)

@@ -22,34 +22,36 @@ type details struct {
 
 // record brings the record of a job that no listing covers. It returns why it could
 // not.
-func (d *details) record(ctx context.Context, v *View) error {
-	record, err := d.API.DescribeJob(ctx, v.ID)
+func (d *details) record(ctx context.Context, j *job) error {
+	asked := time.Now() // a listing may be asked for, and answer, meanwhile
+	record, err := d.API.DescribeJob(ctx, j.id)
 	if err != nil {
-		return fmt.Errorf("describe job %d: %w", v.ID, err)
+		return fmt.Errorf("describe job %d: %w", j.id, err)
 	}
-	v.setRecord(&record, time.Now())
+	j.update(func(v *View) { v.setRecord(&record, asked) })
 	return nil
 }
 
 // refresh reads the counts and certificates where the record changed since, where they
 // would become stale, and counts that are old or older than a sweep that counted
 // otherwise.
-func (d *details) refresh(ctx context.Context, j *job, v *View) {
-	now, of := time.Now(), revisionOf(v.Record.Value)
+func (d *details) refresh(ctx context.Context, j *job) {
+	v, now := j.view.Load(), time.Now()
+	of := revisionOf(v.Record.Value)
 	if !j.mayReadDetails(v, now, d.MaxStaleness) {
 		return
 	}
 	var countErr, certErr error
 	old := now.Sub(v.Counts.Read) > d.ResyncInterval*4/5
 	if v.Counts.of != of || old || !d.current(v.Counts.At, now) || olderThanSweep(v) {
-		countErr = d.count(ctx, v)
+		countErr = d.count(ctx, j)
 	}
 	if v.Certificates.of != of || !d.current(v.Certificates.At, now) {
-		certErr = d.certificates(ctx, v)
+		certErr = d.certificates(ctx, j)
 	}
 	if err := errors.Join(countErr, certErr); err != nil {
 		j.missed = missed{now, of}
-		d.Logger.Debug("details of a job are missing", "job_id", v.ID, "err", err)
+		d.Logger.Debug("details of a job are missing", "job_id", j.id, "err", err)
 	}
 }
 
@@ -63,28 +65,31 @@ func olderThanSweep(v *View) bool {
 		v.Counts.Value.Workers != int64(v.Snapshot.Workers) && v.Counts.At.Before(v.Snapshot.Swept)
 }
 
-func (d *details) count(ctx context.Context, v *View) error {
-	counts, err := d.API.CountJob(ctx, v.ID)
+func (d *details) count(ctx context.Context, j *job) error {
+	of := revisionOf(j.view.Load().Record.Value)
+	counts, err := d.API.CountJob(ctx, j.id)
 	if err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
-	read := datedNow(counts, revisionOf(v.Record.Value))
-	v.Counts = read
+	read := datedNow(counts, of)
+	j.update(func(v *View) { v.Counts = read })
 	d.quota.Store(&read)
 	return nil
 }
 
-func (d *details) certificates(ctx context.Context, v *View) error {
-	certificates, err := d.API.ListCertificates(ctx, v.ID)
+func (d *details) certificates(ctx context.Context, j *job) error {
+	of := revisionOf(j.view.Load().Record.Value)
+	certificates, err := d.API.ListCertificates(ctx, j.id)
 	if err != nil {
 		return fmt.Errorf("list certificates: %w", err)
 	}
-	v.Certificates = datedNow(distinct(certificates), revisionOf(v.Record.Value))
+	read := datedNow(distinct(certificates), of)
+	j.update(func(v *View) { v.Certificates = read })
 	return nil
 }
 
 // Quota returns the counts that were read last, of any job: they have the account's
-// quotd. It returns nil where none are current; those of any job are read again at
+// quota. It returns nil where none are current; those of any job are read again at
 // least once in a resync interval.
 func (d *details) Quota(now time.Time) *cas.JobCounts {
 	q := d.quota.Load()

@@ -4,9 +4,9 @@
 // One queue for each account:
 //
 //   - A tick, at once and at every poll interval, lists the account's jobs. A
-//     finished job whose record did not change is thereby confirmed; every other
-//     one that has something to ask the API is put into the queue, unless it is
-//     being polled.
+//     finished job whose record did not change is thereby confirmed, also while it is
+//     being polled; every other one that has something to ask the API is put into the
+//     queue, unless it is being polled.
 //   - The queue has three lines (queue.go): jobs that fail, move, are not known, or that
 //     no listing confirms; jobs at rest that are due; jobs at rest that were never
 //     read. The next job is the head that has waited longest in proportion to its

@@ -2,22 +2,24 @@ package schedule
 
 import (
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"aliyun_cas_exporter/collector/sweep"
 	"aliyun_cas_exporter/internal/cas"
 )
 
-// job is a watched job. Its view is for readers. The rest belongs to its poll while
-// there is one, else to the tick.
+// job is a watched job. Its view is for readers, and made by its poll and the tick. The
+// rest belongs to its poll while there is one, else to the tick.
 type job struct {
 	id         int64
 	configured bool
+	making     sync.Mutex // of a view out of the one before
 	view       atomic.Pointer[View]
 
 	added  time.Time // when it was first watched
 	polled time.Time // when its last poll began; zero: never
-	swept  revision  // of the record before the last complete sweep
 	resync time.Time // when a sweep is due although nothing changed
 	missed missed
 }
@@ -34,6 +36,22 @@ func newJob(id int64, configured bool, t *targets) *job {
 	return j
 }
 
+// update publishes a changed copy of the view.
+func (j *job) update(change func(*View)) {
+	j.making.Lock()
+	defer j.making.Unlock()
+	v := *j.view.Load()
+	change(&v)
+	j.view.Store(&v)
+}
+
+// learn takes what a listing of the tick at says of the job; nil: nothing.
+func (j *job) learn(record *cas.Job, at time.Time) {
+	if record != nil {
+		j.update(func(v *View) { v.setRecord(record, at) })
+	}
+}
+
 // waitingSince returns when the job was last looked at.
 func (j *job) waitingSince() time.Time {
 	if j.polled.IsZero() {
@@ -46,54 +64,37 @@ func (j *job) waitingSince() time.Time {
 // from ours, for a change not to be overlooked.
 const granularity = 2 * time.Second
 
-// sweptAt remembers a complete sweep that began at start, with the record that was
-// known then.
-func (j *job) sweptAt(start time.Time, v *View, o *Options) {
-	j.swept = revision{}
-	// A change in the same instant as the one recorded would not show.
-	if v.Record.Known() && start.Sub(v.Record.Value.Modified) >= granularity {
-		j.swept = revisionOf(v.Record.Value)
+// sweptRevision returns what shows later whether a job changed since a sweep began: the
+// revision of its record before.
+func sweptRevision(record *cas.Job, start time.Time) revision {
+	if record == nil || start.Sub(record.Modified) < granularity {
+		return revision{} // a change in the same instant as the one recorded would not show
 	}
+	return revisionOf(record)
+}
+
+// planResync says when a job is read again although nothing changes, after a sweep that
+// began at start.
+func (j *job) planResync(start time.Time, s *sweep.Snapshot, o *Options) {
 	j.resync = start.Add(o.ResyncInterval*4/5 + rand.N(o.ResyncInterval/5))
 	// A worker that becomes stuck while its job is at rest is not to wait for that.
-	if next := v.Snapshot.NextStuck; !next.IsZero() && next.Add(o.StuckAfter).Before(j.resync) {
+	if next := s.NextStuck; !next.IsZero() && next.Add(o.StuckAfter).Before(j.resync) {
 		j.resync = next.Add(o.StuckAfter + time.Second)
 	}
-}
-
-// confirm dates the workers by the record, if that says that nothing happened since
-// they were read.
-func (j *job) confirm(v *View) {
-	if j.unchanged(v) && v.Record.At.After(v.Success) {
-		v.Success = v.Record.At
-	}
-}
-
-// unchanged reports whether the job is finished and its record the same as before
-// its last sweep.
-func (j *job) unchanged(v *View) bool {
-	return v.Snapshot != nil && v.Up && v.Record.Known() && v.Record.Value.Finished() && revisionOf(v.Record.Value) == j.swept
 }
 
 // needsSweep reports whether the job's workers must be read: something may have
 // changed, the resync is due, or nothing confirmed them for half of maxStaleness.
 func (j *job) needsSweep(v *View, now time.Time, maxStaleness time.Duration) bool {
-	return !j.unchanged(v) || !now.Before(j.resync) || now.Sub(v.Success) > maxStaleness/2
+	return !v.unchanged() || !now.Before(j.resync) || now.Sub(v.Success) > maxStaleness/2
 }
 
-// mustPoll takes what a listing of the tick at says of the job, nil if it says nothing,
-// and reports whether there is anything to ask the API. at is zero while the listing is
-// being read, which may bring the record.
-func (j *job) mustPoll(record *cas.Job, at time.Time, maxStaleness time.Duration) bool {
-	v := *j.view.Load()
-	if record != nil && !v.Record.At.After(at) { // a slow listing says less than a poll meanwhile
-		v.setRecord(record, at)
-		j.confirm(&v)
-		j.view.Store(&v)
-	}
-	now := time.Now()
-	return j.configured && v.Record.At.Before(at) || j.needsSweep(&v, now, maxStaleness) ||
-		!v.hasDetails() && j.mayReadDetails(&v, now, maxStaleness)
+// mustPoll reports whether there is anything to ask the API, after a listing of the tick at;
+// that is zero while the listing is being read, which may bring the record.
+func (j *job) mustPoll(at time.Time, maxStaleness time.Duration) bool {
+	v, now := j.view.Load(), time.Now()
+	return j.configured && v.Record.At.Before(at) || j.needsSweep(v, now, maxStaleness) ||
+		!v.hasDetails() && j.mayReadDetails(v, now, maxStaleness)
 }
 
 // mayReadDetails reports whether details that are missing should be asked for: what
@@ -102,21 +103,27 @@ func (j *job) mayReadDetails(v *View, now time.Time, maxStaleness time.Duration)
 	return j.missed.of != revisionOf(v.Record.Value) || now.Sub(j.missed.at) > maxStaleness/4
 }
 
-// refresh drops jobs that are not watched any more, or whose data are stale: those
-// supersede nothing. Jobs that are being polled put their own.
-func (t *targets) refresh(jobs []*job, polling map[*job]bool, now time.Time, maxStaleness time.Duration) {
+// shown returns the snapshot that the job shows now, nil if there is none or it is stale.
+func (j *job) shown(maxStaleness time.Duration) *sweep.Snapshot {
+	if v := j.view.Load(); v.Shows(Sweeps, time.Now(), maxStaleness) {
+		return v.Snapshot
+	}
+	return nil
+}
+
+// takeJob takes what a job shows.
+func (t *targets) takeJob(j *job, maxStaleness time.Duration) {
+	t.take(j.id, func() *sweep.Snapshot { return j.shown(maxStaleness) })
+}
+
+// takeAll takes what all jobs show, and drops those that are not watched any more.
+func (t *targets) takeAll(jobs []*job, maxStaleness time.Duration) {
 	gone := t.jobs()
 	for _, j := range jobs {
 		delete(gone, j.id)
-		switch v := j.view.Load(); {
-		case polling[j]:
-		case v.Shows(Sweeps, now, maxStaleness):
-			t.put(j.id, v.Snapshot)
-		default:
-			t.put(j.id, nil)
-		}
+		t.takeJob(j, maxStaleness)
 	}
 	for id := range gone {
-		t.put(id, nil)
+		t.take(id, func() *sweep.Snapshot { return nil })
 	}
 }

@@ -15,45 +15,41 @@ type poller struct {
 	targets *targets
 }
 
-// poll brings a job up to date and publishes its views: record, workers, details.
+// poll brings a job up to date and publishes what it learns: record, workers, details.
 // tick is when the last tick began: a record that was read since is fresh. It reports
-// why the poll failed; a poll that ctx ended changes nothing and fails as
-// context.Canceled. A job at rest that was never read is polled in two steps, and again
-// after the first: that reads only the API's counts, so that those with failed workers
-// are found before all pages are read.
+// why the poll failed; one that ctx ended fails as context.Canceled. A job at rest that
+// was never read is polled in two steps, and again after the first: that reads only the
+// API's counts, so that those with failed workers are found before all pages are read.
 func (p *poller) poll(ctx context.Context, j *job, tick time.Time) (again bool, err error) {
-	v := *j.view.Load()
 	var recordErr error
-	if j.configured && v.Record.At.Before(tick) {
-		recordErr = p.bounded(ctx, func(ctx context.Context) error { return p.record(ctx, &v) })
+	if j.configured && j.view.Load().Record.At.Before(tick) {
+		recordErr = p.bounded(ctx, func(ctx context.Context) error { return p.record(ctx, j) })
 	}
-	j.confirm(&v)
-	if lineOf(&v) == unread && !v.Counts.Known() && p.bounded(ctx, func(ctx context.Context) error { return p.count(ctx, &v) }) == nil {
-		j.view.Store(&v)
+	v := j.view.Load()
+	if lineOf(v) == unread && !v.Counts.Known() && p.bounded(ctx, func(ctx context.Context) error { return p.count(ctx, j) }) == nil {
 		return true, nil
 	}
 	gone := reason.Of(recordErr) == reason.NotFound
-	if gone || j.needsSweep(&v, time.Now(), p.MaxStaleness) {
+	if gone || j.needsSweep(v, time.Now(), p.MaxStaleness) {
 		var notFound error // what an empty list of workers means
 		if gone {
 			notFound = recordErr
 		}
-		if err := p.sweepJob(ctx, j, &v, notFound); err != nil {
+		if err := p.sweepJob(ctx, j, notFound); err != nil {
 			return false, err
 		}
 	}
 	_ = p.bounded(ctx, func(ctx context.Context) error {
-		p.refresh(ctx, j, &v)
+		p.refresh(ctx, j)
 		return nil
 	})
-	j.view.Store(&v)
 	return false, nil
 }
 
 // sweepJob reads the job's workers and publishes the outcome. The empty list of a job that
 // nobody knows says nothing: it fails as notFound, if that is not nil.
-func (p *poller) sweepJob(ctx context.Context, j *job, v *View, notFound error) error {
-	start := time.Now()
+func (p *poller) sweepJob(ctx context.Context, j *job, notFound error) error {
+	start, before := time.Now(), j.view.Load()
 	snapshot, err := sweep.Job(ctx, p.API, j.id, p.sweep(start))
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -61,13 +57,19 @@ func (p *poller) sweepJob(ctx context.Context, j *job, v *View, notFound error) 
 	if err == nil && snapshot.Workers == 0 {
 		err = notFound
 	}
-	p.conclude(v, snapshot, err)
 	if err == nil {
-		p.targets.put(j.id, snapshot)
-		j.sweptAt(start, v, p.Options)
+		j.planResync(start, snapshot, p.Options)
+	} else {
+		p.Observer.PollFailed(reason.Of(err))
 	}
-	published := *v // and not written again
-	j.view.Store(&published)
+	j.update(func(v *View) {
+		v.conclude(err)
+		if err == nil {
+			v.Snapshot, v.Success, v.swept = snapshot, snapshot.Swept, sweptRevision(before.Record.Value, start)
+		}
+	})
+	p.targets.takeJob(j, p.MaxStaleness)
+	logPoll(p.Logger, before, j.view.Load())
 	return err
 }
 
@@ -76,20 +78,4 @@ func (p *poller) bounded(ctx context.Context, calls func(context.Context) error)
 	ctx, cancel := context.WithTimeout(ctx, p.MaxStaleness/2)
 	defer cancel()
 	return calls(ctx)
-}
-
-// conclude writes the outcome of a sweep into a view.
-func (p *poller) conclude(v *View, snapshot *sweep.Snapshot, err error) {
-	before := *v
-	v.Polled, v.Up, v.Failure, v.Error = true, err == nil, reason.Of(err), ""
-	if err == nil {
-		v.Snapshot, v.Success = snapshot, snapshot.Swept
-	} else {
-		v.Error = err.Error()
-		p.Observer.PollFailed(reason.Of(err))
-	}
-	if v.Up != before.Up || !before.Polled {
-		v.Since = time.Now()
-	}
-	logPoll(p.Logger, &before, v)
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"sync"
 
 	"aliyun_cas_exporter/collector/sweep"
@@ -30,35 +31,12 @@ func newTargets() *targets {
 	return &targets{by: map[int64]*sweep.Snapshot{}, failed: map[cas.ResourceKey]*target{}}
 }
 
-// put replaces what is known of a job, nil: nothing.
-func (t *targets) put(job int64, s *sweep.Snapshot) {
+// take replaces what is known of a job by what latest returns, nil: nothing. It is called
+// when no other take can be under way, so that the last one has what is latest.
+func (t *targets) take(job int64, latest func() *sweep.Snapshot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before := t.by[job]
-	if before == s {
-		return
-	}
-	if t.by[job] = s; s == nil {
-		delete(t.by, job)
-	}
-	unknown := map[cas.ResourceKey]*target{}
-	t.count(s, 1, unknown)
-	t.count(before, -1, unknown)
-	if s != nil {
-		t.see(job, s, t.failed)
-	}
-	if before != nil {
-		for resource, target := range t.failed {
-			if target.latest == job && (s == nil || !s.Succeeded.Has(resource)) {
-				unknown[resource], target.latest = target, 0
-			}
-		}
-	}
-	if len(unknown) > 0 {
-		for other, snapshot := range t.by {
-			t.see(other, snapshot, unknown)
-		}
-	}
+	t.put(job, latest())
 }
 
 // jobs returns the jobs of which anything is known.
@@ -70,6 +48,50 @@ func (t *targets) jobs() map[int64]bool {
 		all[id] = true
 	}
 	return all
+}
+
+// put replaces what is known of a job, nil: nothing. The caller holds mu.
+func (t *targets) put(job int64, s *sweep.Snapshot) {
+	before := t.by[job]
+	if before == s {
+		return
+	}
+	if t.by[job] = s; s == nil {
+		delete(t.by, job)
+	}
+	unknown := map[cas.ResourceKey]*target{}
+	t.count(s, 1, unknown)
+	t.count(before, -1, unknown)
+	lost := t.lose(job)
+	see(job, s, t.failed)
+	for resource, target := range lost {
+		if target.latest == 0 {
+			unknown[resource] = target
+		}
+	}
+	t.lookUp(unknown)
+}
+
+// lose forgets what the largest job with some targets in success is if it is this one, and
+// returns those targets.
+func (t *targets) lose(job int64) map[cas.ResourceKey]*target {
+	lost := map[cas.ResourceKey]*target{}
+	for resource, target := range t.failed {
+		if target.latest == job {
+			lost[resource], target.latest = target, 0
+		}
+	}
+	return lost
+}
+
+// lookUp sees which jobs have some targets in success.
+func (t *targets) lookUp(unknown map[cas.ResourceKey]*target) {
+	if len(unknown) == 0 {
+		return
+	}
+	for job, s := range t.by {
+		see(job, s, unknown)
+	}
 }
 
 // count adds n failures at each target of a snapshot. Targets that had none before are
@@ -92,8 +114,8 @@ func (t *targets) count(s *sweep.Snapshot, n int, unknown map[cas.ResourceKey]*t
 }
 
 // see remembers which of some failed targets a job has in success.
-func (t *targets) see(job int64, s *sweep.Snapshot, failed map[cas.ResourceKey]*target) {
-	if len(failed) == 0 {
+func see(job int64, s *sweep.Snapshot, failed map[cas.ResourceKey]*target) {
+	if s == nil || len(failed) == 0 {
 		return
 	}
 	for resource := range s.Succeeded.All {
@@ -107,8 +129,16 @@ func (t *targets) see(job int64, s *sweep.Snapshot, failed map[cas.ResourceKey]*
 func (t *targets) superseded(job int64, failures []sweep.Target) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	unknown := map[cas.ResourceKey]*target{} // as when the job was read again since
 	for _, failure := range failures {
-		if known := t.failed[failure.Resource]; known != nil && known.latest > job {
+		if t.failed[failure.Resource] == nil {
+			unknown[failure.Resource] = &target{}
+		}
+	}
+	t.lookUp(unknown)
+	for _, failure := range failures {
+		known := cmp.Or(t.failed[failure.Resource], unknown[failure.Resource])
+		if known.latest > job {
 			n++
 		}
 	}

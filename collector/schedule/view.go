@@ -22,6 +22,7 @@ type View struct {
 	Since      time.Time     // when Up last changed
 	Success    time.Time     // when the workers were last confirmed, zero: never
 	Snapshot   *sweep.Snapshot
+	swept      revision // of the record before the sweep of Snapshot; zero: a change in between would not show
 
 	Record       Dated[*cas.Job]
 	Counts       Dated[cas.JobCounts]
@@ -132,16 +133,48 @@ func revisionOf(job *cas.Job) revision {
 	}
 }
 
-// setRecord replaces the record and dates what was read at its revision.
+// setRecord replaces the record by one that was asked for at a time, and dates what was
+// read at its revision. It ignores an older record: a slow listing says less than a poll
+// meanwhile.
 func (v *View) setRecord(job *cas.Job, at time.Time) {
+	if v.Record.At.After(at) {
+		return
+	}
 	v.Record = Dated[*cas.Job]{Value: job, Read: at, At: at}
 	of := revisionOf(job)
 	if v.Counts.Known() && v.Counts.of == of {
-		v.Counts.At = at
+		v.Counts.At = latest(v.Counts.At, at)
 	}
 	if v.Certificates.Known() && v.Certificates.of == of {
-		v.Certificates.At = at
+		v.Certificates.At = latest(v.Certificates.At, at)
 	}
+	if v.unchanged() {
+		v.Success = latest(v.Success, at)
+	}
+}
+
+// conclude writes why a sweep failed, nil if it did not.
+func (v *View) conclude(err error) {
+	if up := err == nil; up != v.Up || !v.Polled {
+		v.Since = time.Now()
+	}
+	v.Polled, v.Up, v.Failure, v.Error = true, err == nil, reason.Of(err), ""
+	if err != nil {
+		v.Error = err.Error()
+	}
+}
+
+// unchanged reports whether the job is finished and its record the same as before its last
+// sweep.
+func (v *View) unchanged() bool {
+	return v.Snapshot != nil && v.Up && v.Record.Known() && v.Record.Value.Finished() && revisionOf(v.Record.Value) == v.swept
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // hasDetails reports whether counts and certificates were read at the revision of the
