@@ -1,10 +1,13 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,9 +21,25 @@ type answers struct {
 	up, skew, lastError *prometheus.Desc
 
 	mu      sync.Mutex
-	reached *float64 // 1 if the last request reached the API, else 0; nil before the first
+	state   API
 	seconds *float64
-	failed  map[string][]string // reason and code of the last error by action, until that succeeds
+}
+
+// API is what the last requests of an account were answered. The zero value means that
+// there was none.
+type API struct {
+	Asked  bool       // a request has ended
+	Up     bool       // the last one was answered by an API that can be used: aliyun_cas_api_up
+	Since  time.Time  // when Up last changed
+	Errors []APIError // of the actions whose last request failed, by action
+}
+
+// APIError is the last error of an action.
+type APIError struct {
+	Action string
+	Reason reason.Reason
+	Code   string    // bounded, and fit for a label; empty if no answer had one
+	Since  time.Time // when the action first failed, as far as it did not succeed meanwhile
 }
 
 func newAnswers() *answers {
@@ -31,7 +50,6 @@ func newAnswers() *answers {
 		up:        desc("api_up", "Whether the CAS API answered the last request, without refusing the key or failing itself; absent before the first request."),
 		skew:      desc("api_clock_skew_seconds", "Clock of the CAS API (Date of its answers) minus the clock of the exporter, as of the last answer."),
 		lastError: desc("api_last_error_info", "Last error of an action of the CAS API, until the action succeeds; the value is 1.", "action", "reason", "code"),
-		failed:    map[string][]string{},
 	}
 }
 
@@ -42,29 +60,43 @@ func (a *answers) take(r cas.Request) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reached = new(reached(r))
 	if r.Skew != nil {
 		seconds := r.Skew.Seconds()
 		a.seconds = &seconds
 	}
-	if r.Err == nil {
-		delete(a.failed, r.Action)
-		return
+	now, s := time.Now(), &a.state
+	if up := reached(r); up != s.Up || !s.Asked {
+		s.Asked, s.Up, s.Since = true, up, now
 	}
-	a.failed[r.Action] = []string{string(reason.Of(r.Err)), errorCode(r.Code)}
+	i, failed := slices.BinarySearchFunc(s.Errors, r.Action, func(e APIError, action string) int { return cmp.Compare(e.Action, action) })
+	switch {
+	case r.Err == nil && failed:
+		s.Errors = slices.Delete(s.Errors, i, i+1)
+	case r.Err == nil:
+	case failed:
+		s.Errors[i].Reason, s.Errors[i].Code = reason.Of(r.Err), errorCode(r.Code)
+	default:
+		s.Errors = slices.Insert(s.Errors, i, APIError{r.Action, reason.Of(r.Err), errorCode(r.Code), now})
+	}
 }
 
-// reached returns 1 if a request reached the API, and the API can be used. What has
+// current returns the state of the API, for its caller to keep.
+func (a *answers) current() API {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.state
+	s.Errors = slices.Clone(s.Errors)
+	return s
+}
+
+// reached reports whether a request reached the API, and the API can be used. What has
 // neither an error code nor a request id was answered by something else.
-func reached(r cas.Request) float64 {
-	why := reason.Of(r.Err)
-	switch {
-	case why == reason.Auth, why == reason.Network, why == reason.Timeout, why == reason.ServerError:
-		return 0
-	case r.Err != nil && r.Code == "" && r.RequestID == "":
-		return 0
+func reached(r cas.Request) bool {
+	switch reason.Of(r.Err) {
+	case reason.Auth, reason.Network, reason.Timeout, reason.ServerError:
+		return false
 	default:
-		return 1
+		return r.Err == nil || r.Code != "" || r.RequestID != ""
 	}
 }
 
@@ -99,14 +131,14 @@ func (a *answers) metrics() (all []prometheus.Metric) {
 	add := func(desc *prometheus.Desc, value float64, labels ...string) {
 		all = append(all, prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...))
 	}
-	if a.reached != nil {
-		add(a.up, *a.reached)
+	if a.state.Asked {
+		add(a.up, truth(a.state.Up))
 	}
 	if a.seconds != nil {
 		add(a.skew, *a.seconds)
 	}
-	for action, why := range a.failed {
-		add(a.lastError, 1, action, why[0], why[1])
+	for _, e := range a.state.Errors {
+		add(a.lastError, 1, e.Action, string(e.Reason), e.Code)
 	}
 	return all
 }

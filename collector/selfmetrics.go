@@ -121,3 +121,6 @@ func (m *Metrics) RequestsByAction() map[string]float64 {
 	}
 	return sent
 }
+
+// API returns what the account's last requests were answered.
+func (m *Metrics) API() API { return m.answers.current() }

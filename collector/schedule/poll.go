@@ -66,6 +66,7 @@ func (p *poller) sweepJob(ctx context.Context, j *job, notFound error) error {
 		v.conclude(err)
 		if err == nil {
 			v.Snapshot, v.Success, v.swept = snapshot, snapshot.Swept, sweptRevision(before.Record.Value, start)
+			v.Progress = v.Progress.next(before.Record.Value, snapshot)
 		}
 	})
 	p.targets.takeJob(j, p.MaxStaleness)

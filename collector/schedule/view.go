@@ -23,6 +23,7 @@ type View struct {
 	Success    time.Time     // when the workers were last confirmed, zero: never
 	Snapshot   *sweep.Snapshot
 	swept      revision // of the record before the sweep of Snapshot; zero: a change in between would not show
+	Progress   Progress // as of the snapshot
 
 	Record       Dated[*cas.Job]
 	Counts       Dated[cas.JobCounts]

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -85,6 +86,7 @@ func watch(ctx context.Context, settings *config.Settings, log *slog.Logger, std
 		Status: func() server.Status {
 			return server.Status{Version: version.Version, Demo: settings.Demo, Accounts: facts.States()}
 		},
+		Detail: facts.Detail, Console: func(region string) string { return console(cmp.Or(region, settings.Regions[0].ID)) },
 		Runbooks: docs.Runbooks, Logger: log,
 	})
 	if err != nil {

@@ -89,6 +89,14 @@ func newAccounts(s *config.Settings, registry prometheus.Registerer, log *slog.L
 	return accounts, nil
 }
 
+// console returns the address of the console for a region of the API: the sites have one each.
+func console(region string) string {
+	if region == "ap-southeast-1" {
+		return "https://yundun.console.alibabacloud.com"
+	}
+	return "https://yundun.console.aliyun.com"
+}
+
 // rate is that of an account in a region, of this process.
 func rate(s *config.Settings) float64 { return *s.RequestsPerSecond / float64(s.TotalShards) }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
+
+	"aliyun_cas_exporter/collector"
 )
 
 // Options configure a Server. Every field is required but those marked.
@@ -22,7 +24,9 @@ type Options struct {
 	ProbeTargets    func(io.Writer) error // writes a JSON document
 	Ready           func() bool
 	Status          func() Status
-	Runbooks        string // Markdown
+	Detail          func(account, region string, job int64) (collector.Detail, bool) // of a job of Status
+	Console         func(region string) string                                       // optional: the console's address, for State.Region
+	Runbooks        string                                                           // Markdown
 	Logger          *slog.Logger
 	Now             func() time.Time // optional: time.Now
 }

@@ -43,10 +43,18 @@ func workers(n ...int) []collector.StatusCount {
 func states() map[string]server.Status {
 	ago := func(d time.Duration) time.Time { return now().Add(-d) }
 	up := func(id int64, name, status string, counts ...int) collector.JobState {
-		return collector.JobState{ID: id, Name: name, Status: status, Polled: true, Up: true, Success: ago(12 * time.Second), Workers: workers(counts...)}
+		j := collector.JobState{ID: id, Name: name, Status: status, Polled: true, Up: true, Since: ago(time.Hour), Success: ago(12 * time.Second), Workers: workers(counts...)}
+		j.Failed = j.Workers[5].N + j.Workers[8].N
+		if n := j.Workers[8].N; n > 0 {
+			j.Troubles = append(j.Troubles, collector.Trouble{Alert: "AliyunCasDeploymentRollbackFailed", Severity: "critical", Rank: 0, Text: fmt.Sprint(n, " resources could not be rolled back"), Since: ago(26 * time.Hour)})
+		}
+		if n := j.Workers[5].N; n > 0 {
+			j.Troubles = append(j.Troubles, collector.Trouble{Alert: "AliyunCasDeploymentWorkersFailed", Severity: "warning", Rank: 2, Text: fmt.Sprint(n, " resources failed"), Since: ago(25 * time.Minute)})
+		}
+		return j
 	}
 	down := func(j collector.JobState, why reason.Reason, text string, confirmed time.Duration) collector.JobState {
-		j.Up, j.Failure, j.Error, j.Success = false, why, text, ago(confirmed)
+		j.Up, j.Failure, j.Error, j.Success, j.Since = false, why, text, ago(confirmed), ago(confirmed)
 		return j
 	}
 	one := func(a collector.State) server.Status {
@@ -60,25 +68,46 @@ func states() map[string]server.Status {
 	for i, text := range hostile {
 		j := up(int64(i+1), text, text, 0, 0, 0, 1)
 		j.Workers = append(j.Workers, collector.StatusCount{Status: text, N: 2})
+		j.Troubles = []collector.Trouble{{Alert: "AliyunCasCertificateExpires", Severity: "critical", Rank: 1, Text: "certificate " + text + " expires", Since: ago(-25 * time.Hour)}}
 		attacks = append(attacks, down(j, "decode", text, time.Minute))
 	}
+	superseded := up(5, "superseded", "error", 0, 0, 0, 0, 7, 2)
+	superseded.Failed, superseded.Superseded, superseded.Troubles = 0, 2, nil
+	undocumented := up(6, "new", "halted", 0, 0, 0, 0, 7)
+	undocumented.Troubles = []collector.Trouble{{Alert: "AliyunCasUndocumentedStatus", Severity: "info", Rank: 12, Text: "CAS does not document the status halted"}}
+	unreachable := collector.State{Polled: true, LastPoll: ago(40 * time.Second), API: collector.API{Asked: true, Since: ago(2 * time.Minute), Errors: []collector.APIError{
+		{Action: "ListDeploymentJob", Reason: "network", Since: ago(2 * time.Minute)}, {Action: "ListWorkerResource", Reason: "network", Since: ago(time.Minute)},
+	}}, ListingError: "list jobs: page 1: dial tcp: connection refused"}
+	for id := range int64(4) {
+		unreachable.Jobs = append(unreachable.Jobs, down(up(id+1, "job", "success", 0, 0, 0, 0, 3), "network", "list workers: page 1: dial tcp: connection refused", 90*time.Second))
+	}
+	refused := collector.State{Polled: true, LastPoll: ago(4 * time.Second), API: collector.API{Asked: true, Since: ago(5 * time.Second), Errors: []collector.APIError{
+		{Action: "ListDeploymentJob", Reason: "auth", Code: "InvalidAccessKeyId.NotFound", Since: ago(5 * time.Second)},
+	}}, ListingError: "list jobs: page 1: InvalidAccessKeyId.NotFound: Specified access key is not found. (HTTP 404)"}
 	return map[string]server.Status{
+		"unreachable": one(unreachable), "refused": one(refused),
 		"before_the_first_poll": one(collector.State{Jobs: []collector.JobState{{ID: 8888}}}),
-		"nothing":               one(collector.State{Polled: true, LastPoll: ago(3 * time.Second)}),
+		"nothing": one(collector.State{Polled: true, LastPoll: ago(3 * time.Second), Narrowed: []string{
+			"CAS_DISCOVERY_MAX_AGE hides finished jobs that did not change for 30 days", "CAS_DISCOVERY_NAME_REGEXP selects the jobs whose names match ^" + hostile[0],
+		}}),
 		"demo": {Demo: true, Version: "1.2.3", Accounts: []collector.State{
 			{Name: "production", Polled: true, LastPoll: ago(3 * time.Second), Jobs: []collector.JobState{
 				up(1, "done", "success", 0, 0, 0, 0, 420), up(2, "renewal", "processing", 0, 17, 2, 12, 26, 3), up(3, "empty", "success"),
-				up(4, "rolled-back", "success", 0, 0, 0, 0, 1, 0, 2, 14, 1),
+				up(4, "rolled-back", "success", 0, 0, 0, 0, 1, 0, 2, 14, 1), superseded, undocumented,
 			}},
 			{Name: "staging"},
 		}},
-		"outage": one(collector.State{Polled: true, LastPoll: ago(40 * time.Second), ListingError: "list jobs: page 1: answered without an error message (HTTP 502)", Jobs: []collector.JobState{
+		"outage": one(collector.State{Polled: true, LastPoll: ago(40 * time.Second), API: collector.API{Asked: true, Up: true, Since: ago(time.Hour), Errors: []collector.APIError{
+			{Action: "ListWorkerResource", Reason: "throttled", Code: "Throttling.User", Since: ago(4 * time.Minute)},
+		}}, ListingError: "list jobs: page 1: answered without an error message (HTTP 502)", Jobs: []collector.JobState{
 			up(1, "done", "success", 0, 0, 0, 0, 420),
 			down(up(2, "throttled", "processing", 0, 1, 0, 0, 30, 2), "throttled", "list workers of job 2: page 1: Throttling.User: Request was denied (HTTP 429)", 4*time.Minute),
 			{ID: 3, Polled: true, Failure: "forbidden", Error: "list workers of job 3: page 1: Forbidden.RAM: not authorized (HTTP 403)"},
 		}}),
 		"stale": one(collector.State{Polled: true, LastPoll: ago(9 * time.Second), Jobs: []collector.JobState{
-			{ID: 1, Polled: true, Failure: "network", Error: "list workers of job 1: page 1: dial tcp: connection refused", Success: ago(3 * 24 * time.Hour), Stale: true},
+			{ID: 1, Polled: true, Failure: "network", Error: "list workers of job 1: page 1: dial tcp: connection refused", Since: ago(3 * 24 * time.Hour), Success: ago(3 * 24 * time.Hour), Stale: true, Troubles: []collector.Trouble{
+				{Alert: "AliyunCasDataStale", Severity: "warning", Rank: 10, Text: "not confirmed", Since: ago(3 * 24 * time.Hour)},
+			}},
 		}}),
 		"hostile": one(collector.State{Name: hostile[0] + hostile[3], Polled: true, LastPoll: ago(time.Second), ListingError: hostile[1], Jobs: attacks}),
 	}
@@ -102,20 +131,26 @@ func TestStartPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := show(t, status)
 			harmless(t, got)
-			path := "testdata/" + name + ".html"
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s; run the test with -update if that is meant:\n%s", path, diff)
-			}
+			golden(t, name+".html", got)
 		})
+	}
+}
+
+// golden compares what is served with a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := "testdata/" + name
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s; run the test with -update if that is meant:\n%s", path, diff)
 	}
 }
 
@@ -127,7 +162,7 @@ func harmless(t *testing.T, page string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := regexp.MustCompile(`^(\./|metrics|runbooks(#[a-z]+)?|-/healthy|-/ready|style\.css|icon\.svg)$`)
+	ours := regexp.MustCompile(`^((\.\./)*(\./|metrics|runbooks(\?job_id=\d+)?(#[a-z]+)?|-/healthy|-/ready|style\.css|icon\.svg|jobs/[A-Za-z0-9/.%=_-]+|\?alert=any)?|https://console\.example/\?p=cas(#/deployDetail/user/\d+)?)$`)
 	for n := range root.Descendants() {
 		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202e\u2066\u200b\x00\ufeff") {
 			t.Errorf("invisible characters in %q", n.Data)
@@ -136,11 +171,14 @@ func harmless(t *testing.T, page string) {
 			continue
 		}
 		switch n.Data {
-		case "script", "style", "iframe", "object", "embed", "form", "base":
+		case "script", "style", "iframe", "object", "embed", "base":
 			t.Errorf("there is a <%s>", n.Data)
 		}
 		for _, a := range n.Attr {
 			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+			}
+			if a.Key == "action" && a.Val != "./" || a.Key == "formaction" || a.Key == "method" && a.Val != "get" {
 				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
 			}
 			if (a.Key == "href" || a.Key == "src") && !ours.MatchString(a.Val) {
@@ -184,13 +222,13 @@ func TestRunbooksNameTheJob(t *testing.T) {
 func TestRunbookLinks(t *testing.T) {
 	var jobs []collector.JobState
 	for _, why := range reason.All() {
-		jobs = append(jobs, collector.JobState{ID: 1, Polled: true, Failure: why, Workers: workers(0, 0, 0, 0, 0, 1)})
+		jobs = append(jobs, collector.JobState{ID: 1, Polled: true, Failure: why, Workers: workers(0, 0, 0, 0, 0, 1), Failed: 1})
 	}
 	page := show(t, server.Status{Accounts: []collector.State{{Polled: true, ListingError: "it failed", Jobs: jobs}}})
 	guide := newServer(t, func(o *server.Options) { o.Runbooks = docs.Runbooks }).ask("GET", "/runbooks").Body.String()
 	links := regexp.MustCompile(`href="runbooks#(\w+)"`).FindAllStringSubmatch(page, -1)
-	if len(links) != len(jobs)+2 {
-		t.Errorf("%d links, want one for each reason, the listing and failed workers", len(links))
+	if len(links) != len(jobs)+3 {
+		t.Errorf("%d links, want one for each reason, the banner, its listing and failed workers", len(links))
 	}
 	for _, link := range links {
 		if !strings.Contains(guide, `<h2 id="`+link[1]+`">`) {
@@ -213,7 +251,8 @@ func TestManyJobs(t *testing.T) {
 					case 0:
 						j.Up, j.Failure, j.Name = false, "timeout", "unread-job"
 					case 1:
-						j.Workers, j.Name = workers(0, 0, 0, 0, 0, 1), "failing-job"
+						j.Workers, j.Failed, j.Name = workers(0, 0, 0, 0, 0, 1), 1, "failing-job"
+						j.Troubles = []collector.Trouble{{Alert: "AliyunCasDeploymentWorkersFailed", Severity: "warning", Rank: 2, Text: "1 resource failed"}}
 					}
 					account.Jobs = append(account.Jobs, j)
 				}
@@ -222,16 +261,16 @@ func TestManyJobs(t *testing.T) {
 			page := show(t, s)
 			for text, want := range map[string]int{
 				"<tbody": test.listed, "unread-job": test.accounts, "failing-job": test.accounts,
-				fmt.Sprintf("<dd>%d</dd>", test.accounts*test.jobs):                                    1,
-				fmt.Sprintf(">%d more jobs are not shown", test.jobs-test.listed/test.accounts):        min(1, test.accounts*test.jobs-test.listed) * test.accounts,
-				fmt.Sprintf("<title>%d not read · %[1]d failing · aliyun_cas_exporter", test.accounts): 1,
+				fmt.Sprintf("<dd>%d</dd>", test.accounts*test.jobs):                                       1,
+				fmt.Sprintf(">%d more jobs are not shown", test.jobs-test.listed/test.accounts):           min(1, test.accounts*test.jobs-test.listed) * test.accounts,
+				fmt.Sprintf("<title>%d in trouble · %[1]d not read · aliyun_cas_exporter", test.accounts): 1,
 			} {
 				if got := strings.Count(page, text); got != want {
 					t.Errorf("%q is there %d times, want %d", text, got, want)
 				}
 			}
-			if first, second := strings.Index(page, "unread-job"), strings.Index(page, "failing-job"); first > second {
-				t.Error("what fails comes before what cannot be read")
+			if first, second := strings.Index(page, "unread-job"), strings.Index(page, "failing-job"); first < second {
+				t.Error("what cannot be read comes before what fails")
 			}
 			if len(page) > 2<<20 {
 				t.Errorf("the page has %d bytes", len(page))

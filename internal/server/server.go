@@ -35,7 +35,8 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	pages, err := newPages(o)
+	answers := newAnswers(o.Logger)
+	pages, err := newPages(o, answers)
 	if err != nil {
 		return nil, err
 	}
@@ -44,16 +45,13 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options: o, answers: newAnswers(o.Logger),
+		options: o, answers: answers,
 		connections: &connections{patience: patience, open: map[*connection]struct{}{}},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+o.TelemetryPath, newScrapes(o, s.answers))
-	start := newKind("start page")
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		s.answers.serve(w, r, start, "", pages.start)
-	})
+	mux.HandleFunc("GET /{$}", pages.start)
+	mux.HandleFunc("GET /jobs/{job...}", pages.showJob)
 	targets := newKind("probe targets")
 	targets.tagged = true
 	mux.HandleFunc("GET /probe-targets", func(w http.ResponseWriter, r *http.Request) {

@@ -66,6 +66,9 @@ func newServer(tb testing.TB, change func(*server.Options)) *fixture {
 		TelemetryPath: "/metrics", Registerer: f.registry, Gatherer: f.registry, Facts: written(func(io.Writer) error { return nil }),
 		ProbeTargets: func(w io.Writer) error { _, err := io.WriteString(w, "[]\n"); return err },
 		Ready:        f.ready.Load, Status: func() server.Status { return server.Status{} },
+		Detail: func(string, string, int64) (collector.Detail, bool) {
+			return collector.Detail{Reported: -1, Matched: -1}, true
+		},
 		Runbooks: "# Runbooks\n", Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	if change != nil {
@@ -130,6 +133,9 @@ func TestEndpoints(t *testing.T) {
 		{"POST", "/metrics", 405, "text/plain; charset=utf-8", ""},
 		{"DELETE", "/-/healthy", 405, "text/plain; charset=utf-8", ""},
 		{"POST", "/", 405, "text/plain; charset=utf-8", ""},
+		{"GET", "/jobs/8888", 404, "text/html; charset=utf-8", "Job 8888 is not watched</h1>"},
+		{"GET", "/jobs/", 404, "text/html; charset=utf-8", "There is no such job</h1>"},
+		{"GET", "/jobs", 307, "text/html; charset=utf-8", "/jobs/"},
 		{"GET", "/nothing", 404, "text/plain; charset=utf-8", ""},
 		{"GET", "/metrics/", 404, "text/plain; charset=utf-8", ""},
 		{"GET", "/server.go", 404, "text/plain; charset=utf-8", ""},
@@ -142,8 +148,9 @@ func TestEndpoints(t *testing.T) {
 				t.Errorf("got %d %q, want %d %q with %q:\n%.300s",
 					w.Code, w.Header().Get("Content-Type"), test.status, test.contentType, test.holds, w.Body)
 			}
+			form := map[bool]string{true: "'self'", false: "'none'"}[test.path == "/" && test.status == 200]
 			for name, want := range map[string]string{
-				"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+				"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action " + form,
 				"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 			} {
 				if got := w.Header().Get(name); got != want {
