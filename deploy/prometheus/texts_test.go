@@ -13,11 +13,11 @@ func annotations(t *testing.T) map[string]string {
 	t.Helper()
 	_, blocks := alerts(t)
 	texts, anchors := map[string]string{}, map[string]string{}
-	one := regexp.MustCompile(`(?m)^          (summary|description|runbook_url|console_url): (&\w+ )?(\*\w+|>-\n(?:            .*\n)+|.*)`)
+	one := regexp.MustCompile(`(?m)^          (summary|description|page_url|runbook_url|console_url): (&\w+ )?(\*\w+|>-\n(?:            .*\n)+|.*)`)
 	for i, b := range blocks {
 		found := one.FindAllStringSubmatch(b.text, -1)
-		if len(found) != 4 {
-			t.Fatalf("%d texts of %s are understood, of 4", len(found), b.name)
+		if want := len(regexp.MustCompile(`(?m)^          \w+: `).FindAllString(b.text, -1)); len(found) < 4 || len(found) != want {
+			t.Fatalf("%d texts of %s are understood, of %d", len(found), b.name, want)
 		}
 		for _, m := range found {
 			text := m[3]
@@ -34,6 +34,39 @@ func annotations(t *testing.T) map[string]string {
 		}
 	}
 	return texts
+}
+
+// TestAlertsLeadToPages: every alert about jobs links the exporter's page about them, as CAS_JOB_IDS writes jobs.
+func TestAlertsLeadToPages(t *testing.T) {
+	texts := annotations(t)
+	for name := range texts {
+		alert, rest, _ := strings.Cut(name, " runbook_url ")
+		aboutJobs := strings.Contains(texts[name], "job_id=") || alert == "AliyunCasCertificateExpires"
+		page, ok := texts[alert+" page_url "+rest]
+		if rest == "" || !aboutJobs && !ok {
+			continue
+		}
+		parsed, err := template.New(name).Parse(`{{$labels := .}}` + page)
+		if err != nil || !aboutJobs || !ok {
+			t.Errorf("%s: about jobs: %v, page_url %q: %v", alert, aboutJobs, page, err)
+			continue
+		}
+		for want, labels := range map[string]map[string]string{
+			"8888": {"job_id": "8888"}, "prod/8888": {"job_id": "8888", "account": "prod"}, "cn-hangzhou/8888": {"job_id": "8888", "api_region": "cn-hangzhou"},
+			"prod/cn-hangzhou/8888": {"job_id": "8888", "account": "prod", "api_region": "cn-hangzhou"},
+		} {
+			var got strings.Builder
+			if err := parsed.Execute(&got, labels); err != nil {
+				t.Fatal(err)
+			}
+			if want = "http://localhost:10077/jobs/" + want; alert == "AliyunCasCertificateExpires" {
+				want = "http://localhost:10077/?alert=" + alert
+			}
+			if got.String() != want {
+				t.Errorf("%s leads to %s, want %s", alert, &got, want)
+			}
+		}
+	}
 }
 
 // sample is what a query in a text returns.
