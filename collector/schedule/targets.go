@@ -89,8 +89,19 @@ func (t *targets) lookUp(unknown map[cas.ResourceKey]*target) {
 	if len(unknown) == 0 {
 		return
 	}
+	var some [1 << 10]uint64 // a bit for each: most resources need not be looked for in the map
+	for resource := range unknown {
+		some[resource>>6%1024] |= 1 << (resource % 64)
+	}
 	for job, s := range t.by {
-		see(job, s, unknown)
+		for resource := range s.Succeeded.All {
+			if some[resource>>6%1024]&(1<<(resource%64)) == 0 {
+				continue
+			}
+			if target := unknown[resource]; target != nil {
+				target.latest = max(target.latest, job)
+			}
+		}
 	}
 }
 
@@ -129,9 +140,12 @@ func see(job int64, s *sweep.Snapshot, failed map[cas.ResourceKey]*target) {
 func (t *targets) superseded(job int64, failures []sweep.Target) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	unknown := map[cas.ResourceKey]*target{} // as when the job was read again since
+	var unknown map[cas.ResourceKey]*target // of a view that was replaced meanwhile
 	for _, failure := range failures {
 		if t.failed[failure.Resource] == nil {
+			if unknown == nil {
+				unknown = map[cas.ResourceKey]*target{}
+			}
 			unknown[failure.Resource] = &target{}
 		}
 	}
