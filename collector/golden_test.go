@@ -154,7 +154,10 @@ func facts(exposition string) string {
 			kept.WriteString(line)
 		}
 	}
-	return kept.String()
+	if text := kept.String(); strings.Contains(text, "api_last_error_info{") {
+		return text
+	}
+	return strings.Replace(kept.String(), "# TYPE aliyun_cas_api_last_error_info gauge\n", "", 1)
 }
 
 // TestDocumentsNameEveryFamily holds docs/metrics.md, with the table at its head,

@@ -34,7 +34,7 @@ func TestTextfileInAnOutage(t *testing.T) {
 	run := func(ctx context.Context) {
 		cmd := exec.CommandContext(ctx, program(t, "E2E_EXPORTER"), "--once", "--once.previous="+file)
 		cmd.Env = []string{
-			"CAS_ENDPOINT=" + w.apiURL, "CAS_POLL_INTERVAL=1s", "CAS_MAX_STALENESS=1m", "CAS_MAX_ATTEMPTS=1", fmt.Sprintf("CAS_REQUESTS_PER_SECOND=%d", limit),
+			"CAS_ENDPOINT=" + w.apiURL, "CAS_POLL_INTERVAL=20s", "CAS_MAX_STALENESS=1m", "CAS_MAX_ATTEMPTS=1", fmt.Sprintf("CAS_REQUESTS_PER_SECOND=%d", limit),
 			"ALIBABA_CLOUD_ACCESS_KEY_ID=" + simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + simulator.DemoAccessKeySecret,
 		}
 		text, _ := cmd.Output() // it fails in the outage
@@ -51,7 +51,7 @@ func TestTextfileInAnOutage(t *testing.T) {
 		for ctx.Err() == nil {
 			run(ctx)
 			select {
-			case <-time.After(500 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():
 			}
 		}
