@@ -172,33 +172,36 @@ func TestAFailedListingRemovesNothing(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sim := simulator.New(simulator.Options{})
-				for id := range int64(120) {
+				for id := range int64(24) {
 					sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: time.Now().Add(-time.Hour)}, crowd(1))
 				}
-				r := newRig(t, sim, discovering)
+				r := newRig(t, sim, func(s *settings) {
+					discovering(s)
+					s.account.PageSize = 10
+				})
 				if !r.Poll(t.Context()) {
 					t.Fatalf("the poll before the fault failed: %s", r.log)
 				}
 				if err := sim.Inject(fault, simulator.Match{Action: "ListDeploymentJob", Page: 2}); err != nil {
 					t.Fatal(err)
 				}
-				sim.DeleteJob(120) // and nobody can know
+				sim.DeleteJob(24) // and nobody can know
 				time.Sleep(time.Minute)
 				if r.Poll(t.Context()) {
 					t.Error("the poll succeeded")
 				}
-				if got := len(r.values(t, "deployment_job_workers")); got != 120 {
-					t.Errorf("%d jobs are served, want the 120 of the last listing", got)
+				if got := len(r.values(t, "deployment_job_workers")); got != 24 {
+					t.Errorf("%d jobs are served, want the 24 of the last listing", got)
 				}
-				for name, want := range map[string]string{"discovery_up": "0", "deployment_jobs": "120"} {
+				for name, want := range map[string]string{"discovery_up": "0", "deployment_jobs": "24"} {
 					if got := r.value(t, name); got != want {
 						t.Errorf("%s is %s, want %s", name, got, want)
 					}
 				}
 				sim.ClearFaults()
 				time.Sleep(time.Minute)
-				if !r.Poll(t.Context()) || len(r.values(t, "deployment_job_up")) != 119 {
-					t.Errorf("after the fault: %d jobs, want 119\n%s", len(r.values(t, "deployment_job_up")), r.log)
+				if !r.Poll(t.Context()) || len(r.values(t, "deployment_job_up")) != 23 {
+					t.Errorf("after the fault: %d jobs, want 23\n%s", len(r.values(t, "deployment_job_up")), r.log)
 				}
 			})
 		})
@@ -258,7 +261,7 @@ func TestIdleCostIsTheListing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		past := time.Now().Add(-time.Hour)
-		for id := range int64(100) {
+		for id := range int64(50) {
 			sim.PutJob(simulator.Job{ID: id + 1, Status: "success", Modified: past}, crowd(110))
 		}
 		for id := range int64(5) {
@@ -269,18 +272,18 @@ func TestIdleCostIsTheListing(t *testing.T) {
 			s.RequestsPerSecond, s.Concurrency = 1000, 16
 		})
 		r.Poll(t.Context())
-		if got := len(r.values(t, "deployment_job_workers")); got != 105 {
-			t.Fatalf("%d jobs are read at first, want 105\n%s", got, r.log)
+		if got := len(r.values(t, "deployment_job_workers")); got != 55 {
+			t.Fatalf("%d jobs are read at first, want 55\n%s", got, r.log)
 		}
 		first := sim.Calls()["ListWorkerResource"]
 		sim.ResetStats()
 		time.Sleep(time.Minute)
 		r.Poll(t.Context())
 		calls := sim.Calls()
-		if first != 315 || calls["ListDeploymentJob"] != 3 || calls["ListWorkerResource"] != 15 || len(calls) != 2 {
-			t.Errorf("first %d calls, then %v; want 315, then 3 of the listing and 15 pages", first, calls)
+		if first != 165 || calls["ListDeploymentJob"] != 2 || calls["ListWorkerResource"] != 15 || len(calls) != 2 {
+			t.Errorf("first %d calls, then %v; want 165, then 2 of the listing and 15 pages", first, calls)
 		}
-		for action, want := range map[string]string{"ListDeploymentJob": "3", "ListWorkerResource": "15"} {
+		for action, want := range map[string]string{"ListDeploymentJob": "2", "ListWorkerResource": "15"} {
 			if got := r.value(t, "poll_api_requests", fmt.Sprintf("action=%q", action)); got != want {
 				t.Errorf("poll_api_requests of %s is %s, want %s", action, got, want)
 			}

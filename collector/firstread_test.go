@@ -24,8 +24,10 @@ func TestFirstReadBesideMovingJobs(t *testing.T) {
 		wait      time.Duration // of a job that moves, at most
 	}{{100, 3 * time.Minute, 75 * time.Second}, {1000, 13 * time.Minute, 80 * time.Second}, {4000, 65 * time.Minute, 105 * time.Second}} {
 		t.Run(fmt.Sprint(test.rest), func(t *testing.T) {
-			if test.rest > 1000 {
+			if test.rest > 100 {
 				heavy(t)
+			}
+			if test.rest > 1000 {
 				large(t)
 			}
 			synctest.Test(t, func(t *testing.T) {

@@ -68,7 +68,7 @@ func TestShardsDivideAnAccount(t *testing.T) {
 		t.Helper()
 		owners := map[string]int{}
 		synctest.Test(t, func(t *testing.T) {
-			sim := finishedJobs(300, func() []simulator.Worker { return crowd(1) })
+			sim := finishedJobs(150, func() []simulator.Worker { return crowd(1) })
 			least := math.MaxInt
 			for shard, jobs := range shards(t, sim, total) {
 				least = min(least, len(jobs))
@@ -79,8 +79,8 @@ func TestShardsDivideAnAccount(t *testing.T) {
 					owners[id] = shard
 				}
 			}
-			if len(owners) != 300 || least < 300/total*2/3 {
-				t.Errorf("%d shards: %d jobs in all, %d in the smallest; want 300, about evenly", total, len(owners), least)
+			if len(owners) != 150 || least < 150/total*2/3 {
+				t.Errorf("%d shards: %d jobs in all, %d in the smallest; want 150, about evenly", total, len(owners), least)
 			}
 			// Each calls evenly, and none knows of the others: two of its calls can be in a second.
 			if peak := sim.PeakPerSecond(); peak > 2*total {
@@ -100,9 +100,9 @@ func TestShardsDivideAnAccount(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of 300 jobs moved", moved)
-	if moved < 50 || moved > 100 {
-		t.Errorf("%d of 300 jobs moved, want about a quarter", moved)
+	t.Logf("%d of 150 jobs moved", moved)
+	if moved < 25 || moved > 50 {
+		t.Errorf("%d of 150 jobs moved, want about a quarter", moved)
 	}
 }
 
@@ -214,7 +214,7 @@ func (f *fleet) calls() int {
 func TestBrokenAccountsDelayNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 10, func(int) *simulator.Simulator {
-			return finishedJobs(20, func() []simulator.Worker { return crowd(110) })
+			return finishedJobs(10, func() []simulator.Worker { return crowd(60) })
 		}, func(i int, s *settings) {
 			if i == 2 {
 				s.Provider = gone{}
@@ -230,8 +230,8 @@ func TestBrokenAccountsDelayNoOther(t *testing.T) {
 		defer synctest.Wait()
 		defer cancel()
 		time.Sleep(time.Minute)
-		if got := len(f.values(t, "deployment_job_workers")); got != 7*20 {
-			t.Errorf("%d jobs are served after one interval, want %d", got, 7*20)
+		if got := len(f.values(t, "deployment_job_workers")); got != 7*10 {
+			t.Errorf("%d jobs are served after one interval, want %d", got, 7*10)
 		}
 		agree(t, f.facts)
 		slowest := 0.0
@@ -263,7 +263,7 @@ func TestManySlowAccounts(t *testing.T) {
 		f := newFleet(t, 40, func(int) *simulator.Simulator {
 			return finishedJobs(1, func() []simulator.Worker { return crowd(1) })
 		}, nil)
-		for id := range int64(100) {
+		for id := range int64(40) {
 			f.sims[1].PutJob(simulator.Job{ID: id + 1, Status: "processing"}, crowd(1))
 		}
 		if err := f.sims[1].Inject("forbidden", simulator.Match{Action: "ListWorkerResource", JobID: 1}); err != nil {
@@ -278,14 +278,14 @@ func TestManySlowAccounts(t *testing.T) {
 		go f.Run(ctx)
 		defer synctest.Wait()
 		defer cancel()
-		time.Sleep(20 * time.Minute)
+		time.Sleep(10 * time.Minute)
 		ages := []float64{}
 		for _, at := range f.values(t, "deployment_job_last_success_timestamp_seconds") {
 			seconds, _ := strconv.ParseFloat(at, 64)
 			ages = append(ages, float64(time.Now().UnixMilli())/1000-seconds)
 		}
-		if len(ages) != 119 || slices.Max(ages) > 70 {
-			t.Errorf("the jobs of the sound accounts were confirmed %v s ago, want 119, each within an interval and its jitter", ages)
+		if len(ages) != 59 || slices.Max(ages) > 70 {
+			t.Errorf("the jobs of the sound accounts were confirmed %v s ago, want 59, each within an interval and its jitter", ages)
 		}
 	})
 }

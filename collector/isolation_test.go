@@ -252,7 +252,7 @@ func TestARefusedKeyCostsOneCallATick(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					sim := simulator.New(simulator.Options{Latency: 100 * time.Millisecond})
 					for id := range int64(30) {
-						sim.PutJob(simulator.Job{ID: id + 1, Status: "processing"}, crowd(120))
+						sim.PutJob(simulator.Job{ID: id + 1, Status: "processing"}, crowd(60))
 					}
 					r := newRig(t, sim, func(s *settings) {
 						watch(s)
@@ -285,16 +285,16 @@ func TestARefusedKeyCostsOneCallATick(t *testing.T) {
 func TestOnceShowsAllThatItRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		jobs(sim, 1200, "success")
-		f := newFleet(t, 1, func(int) *simulator.Simulator { return sim }, nil)
+		jobs(sim, 300, "success")
+		f := newFleet(t, 1, func(int) *simulator.Simulator { return sim }, func(_ int, s *settings) { s.account.MaxStaleness = 2 * time.Minute })
 		start := time.Now()
 		f.facts.AsOf(start)
 		if !f.Poll(t.Context()) || time.Since(start) < f.options.MaxStaleness {
 			t.Fatalf("the poll took %v", time.Since(start))
 		}
 		for _, name := range []string{"deployment_job_workers", "deployment_job_info"} {
-			if got := len(f.values(t, name)); got != 1200 {
-				t.Errorf("%s: %d jobs, want 1200", name, got)
+			if got := len(f.values(t, name)); got != 300 {
+				t.Errorf("%s: %d jobs, want 300", name, got)
 			}
 		}
 	})

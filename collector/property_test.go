@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"bytes"
+	"flag"
 	"log/slog"
 	"os"
 	"slices"
@@ -47,9 +48,18 @@ func TestEveryExportedCountIsTrue(t *testing.T) {
 	}
 }
 
-// rounds is how often rapid's 100 cases are run, each time in fresh fake time:
-// rapid gives up after a day, and polls take their time. PROPERTY_ROUNDS sets it;
-// the quick loop takes one.
+// TestMain gives the quick loop a quarter of rapid's 100 cases, unless -rapid.checks
+// says how many.
+func TestMain(m *testing.M) {
+	if os.Getenv("PROPERTY_ROUNDS") == "" {
+		_ = flag.Set("rapid.checks", "25")
+	}
+	m.Run()
+}
+
+// rounds is how often rapid's cases are run, each time in fresh fake time: rapid
+// gives up after a day, and polls take their time. PROPERTY_ROUNDS sets it; the
+// quick loop takes one.
 func rounds() int {
 	if n, err := strconv.Atoi(os.Getenv("PROPERTY_ROUNDS")); err == nil {
 		return n

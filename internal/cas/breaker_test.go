@@ -126,10 +126,11 @@ func TestARefusedKeyCostsOneRequestATick(t *testing.T) {
 // which a whole API can be, before and between sound ones: those never fail, and wait for
 // nothing but the limits.
 func TestBrokenJobsStopNoSoundOne(t *testing.T) {
+	endless := `{"Data":[` + strings.Repeat(" ", 17<<20)
 	for name, broken := range map[string]func() (int, string, error){
 		"dropped connections": func() (int, string, error) { return 0, "", errReset },
 		"server errors":       func() (int, string, error) { return 500, refusal("InternalError"), nil },
-		"endless answers":     func() (int, string, error) { return 200, `{"Data":[` + strings.Repeat(" ", 17<<20), nil },
+		"endless answers":     func() (int, string, error) { return 200, endless, nil },
 		"missing permissions": func() (int, string, error) { return 403, refusal("Forbidden.RAM"), nil },
 	} {
 		for _, every := range []int{2, 10} { // one in so many is sound
