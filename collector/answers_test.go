@@ -151,7 +151,7 @@ func TestRefusedKey(t *testing.T) {
 
 // TestLeavingSaysNothing: a request whose caller left tells nothing of the API.
 func TestLeavingSaysNothing(t *testing.T) {
-	r := &rig{registry: prometheus.NewPedanticRegistry()}
+	r := &rig{registry: prometheus.NewPedanticRegistry(), facts: collector.New(nil)}
 	metrics := collector.NewMetrics(r.registry, "", "")
 	left := cas.Request{Action: "ListWorkerResource", Sent: true, Err: fmt.Errorf("page 2: %w", context.Canceled)}
 	metrics.RequestDone(left)

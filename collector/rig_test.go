@@ -202,15 +202,8 @@ func (r *rig) value(t tb, family string, labels ...string) string {
 // values returns the values of all series of a family that hold all of labels.
 func (r *rig) values(t tb, name string, labels ...string) []string {
 	t.Helper()
-	families, err := r.registry.Gather()
-	if err != nil {
-		t.Fatalf("gather: %v", err)
-	}
 	var found []string
-	for _, family := range families {
-		if family.GetName() != "aliyun_cas_"+name {
-			continue
-		}
+	for _, family := range r.families(t, "aliyun_cas_"+name) {
 		for _, m := range family.GetMetric() {
 			var held []string
 			for _, label := range m.GetLabel() {
@@ -219,6 +212,37 @@ func (r *rig) values(t tb, name string, labels ...string) []string {
 			if !slices.ContainsFunc(labels, func(label string) bool { return !slices.Contains(held, label) }) {
 				found = append(found, strconv.FormatFloat(m.GetGauge().GetValue()+m.GetCounter().GetValue(), 'f', -1, 64))
 			}
+		}
+	}
+	return found
+}
+
+// families returns the family of this name, if it has series. A fact is asked for
+// alone: tests ask often.
+func (r *rig) families(t tb, name string) (found []*dto.MetricFamily) {
+	t.Helper()
+	fact := false
+	var proto bytes.Buffer
+	if broken, err := r.facts.Write(&proto, expfmt.TypeProtoDelim, func(other string) bool {
+		fact = fact || other == name
+		return other == name
+	}); broken != nil || err != nil {
+		t.Fatalf("write: %v, %v", broken, err)
+	}
+	if fact {
+		var family dto.MetricFamily
+		if err := expfmt.NewDecoder(&proto, expfmt.FmtProtoDelim).Decode(&family); err == nil {
+			return []*dto.MetricFamily{&family}
+		}
+		return nil
+	}
+	all, err := r.registry.Gather()
+	if err != nil {
+		t.Fatalf("gather: %v", err)
+	}
+	for _, family := range all {
+		if family.GetName() == name {
+			found = append(found, family)
 		}
 	}
 	return found
