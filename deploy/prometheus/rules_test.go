@@ -115,6 +115,9 @@ func replicated(tests string) string {
 	tests = regexp.MustCompile(`(?m)^    alert_rule_test:\n(?:      .*\n)+`).ReplaceAllString(tests, "")
 	series := regexp.MustCompile(`(?m)^      - \{values: .*instance="[^"]*".*\n`)
 	return series.ReplaceAllStringFunc(tests, func(line string) string {
+		if strings.Contains(line, " 'probe_") { // the instance is what two probers see
+			return line + regexp.MustCompile(`job="[^"]*"`).ReplaceAllString(line, `job="second",pod="2"`)
+		}
 		second := regexp.MustCompile(`(,pod="[^"]*"|,node="[^"]*")`).ReplaceAllString(line, "")
 		return line + regexp.MustCompile(`instance="([^"]*)"`).ReplaceAllString(second, `instance="$1-2",pod="2",node="2"`)
 	})

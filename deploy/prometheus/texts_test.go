@@ -91,6 +91,8 @@ func functions(t *testing.T, found bool, queries *[]string) template.FuncMap {
 		"value":              func(s sample) float64 { return s.Value },
 		"label":              func(name string, s sample) string { return s.Labels[name] },
 		"sortByLabel":        func(_ string, s []sample) []sample { return s },
+		"reReplaceAll":       func(pattern, by, text string) string { return regexp.MustCompile(pattern).ReplaceAllString(text, by) },
+		"humanizeTimestamp":  duration,
 		"humanizeDuration":   duration,
 		"humanizePercentage": duration,
 	}
@@ -139,6 +141,9 @@ func TestTextsAskTheirOwnExporter(t *testing.T) {
 		of := []string{"cluster", "namespace", "job"}
 		if !strings.HasPrefix(name, "AliyunCasExporterDown") && !strings.HasPrefix(name, "AliyunCasExporterTargetDown") && !strings.HasPrefix(name, "AliyunCasShardMissing") {
 			of = append(of, "account", "api_region")
+		}
+		if strings.HasPrefix(name, "AliyunCasOldCertificateServed") || strings.HasPrefix(name, "AliyunCasDeployedHostUnreachable") {
+			of = []string{"cluster", "account", "api_region", "job_id"}
 		}
 		for _, q := range queries {
 			asked++

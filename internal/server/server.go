@@ -55,6 +55,10 @@ func New(o Options) (*Server, error) {
 	targets := newKind("probe targets")
 	targets.tagged = true
 	mux.HandleFunc("GET /probe-targets", func(w http.ResponseWriter, r *http.Request) {
+		if !o.Ready() { // after an error Prometheus keeps the targets that it had
+			http.Error(w, "the first poll has not ended", http.StatusServiceUnavailable)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		s.answers.serve(w, r, targets, "", o.ProbeTargets)
 	})

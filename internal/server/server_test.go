@@ -122,7 +122,7 @@ func TestEndpoints(t *testing.T) {
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "<h1>"},
 		{"GET", "/runbooks", 200, "text/html; charset=utf-8", "Runbooks</h1>"},
-		{"GET", "/probe-targets", 200, "application/json", "[]"},
+		{"GET", "/probe-targets", 503, "text/plain; charset=utf-8", "the first poll has not ended"},
 		{"GET", "/style.css", 200, "text/css; charset=utf-8", "body {"},
 		{"GET", "/icon.svg", 200, "image/svg+xml", "<svg"},
 		{"GET", "/metrics", 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", "good 42"},

@@ -21,6 +21,7 @@ func TestProbeTargets(t *testing.T) {
 			return err
 		}
 	})
+	f.ready.Store(true)
 	first := f.ask("GET", "/probe-targets")
 	tag := first.Header().Get("ETag")
 	if first.Code != 200 || first.Body.String() != document || first.Header().Get("Content-Type") != "application/json" || tag == "" {
@@ -59,6 +60,10 @@ func TestBrokenProbeTargets(t *testing.T) {
 	f := newServer(t, func(o *server.Options) {
 		o.ProbeTargets = func(io.Writer) error { return errors.New("secret detail") }
 	})
+	if w := f.ask("GET", "/probe-targets"); w.Code != 503 {
+		t.Errorf("before the first poll: got %d, want 503", w.Code)
+	}
+	f.ready.Store(true)
 	if w := f.ask("GET", "/probe-targets", "If-None-Match", "*"); w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("got %d %q, want 500 without details", w.Code, w.Body)
 	}
