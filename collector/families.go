@@ -33,7 +33,7 @@ func families() []family {
 		}},
 		{description{"deployment_stuck_worker_modified_timestamp_seconds", "GmtModified of a worker in pending, scheduling, processing or rollback for longer than CAS_STUCK_AFTER whose job runs or has ended (ListWorkerResource), oldest first up to the limit, as of the last complete sweep.", failed}, schedule.Sweeps, stuckWorkers},
 		{description{"deployment_stuck_workers_omitted", "Stuck workers without a series of their own: beyond the limit, as of the last complete sweep.", nil}, schedule.Sweeps, func(v *schedule.View, e *exposition) {
-			if v.ShowsStuck() {
+			if v.Snapshot.TellsStuck && v.ShowsStuck() {
 				e.emit(float64(v.Snapshot.StuckOmitted))
 			}
 		}},

@@ -50,6 +50,10 @@ type row struct {
 
 type group struct{ product, region, status string }
 
+func (g group) moves() bool {
+	return slices.Contains([]string{"pending", "scheduling", "processing", "rollback"}, g.status)
+}
+
 func (g group) failed() bool { return g.status == "error" || g.status == "rollback_error" }
 
 // UnmarshalJSON decodes a row of ListWorkerResource.

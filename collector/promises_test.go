@@ -238,8 +238,7 @@ func namedAreServed(k *known, all []series, should func(row) bool) (named map[st
 // stuckSince reports whether a worker that should move was last changed so long before a
 // time.
 func (k *known) stuckSince(r row, at time.Time) bool {
-	moves := slices.Contains([]string{"pending", "scheduling", "processing", "rollback"}, r.status)
-	return moves && r.modified > 0 && time.UnixMilli(r.modified).Before(at.Add(-k.stuckAfter))
+	return r.moves() && r.modified > 0 && time.UnixMilli(r.modified).Before(at.Add(-k.stuckAfter))
 }
 
 // stuckAreTrue: a series shows a worker that had not moved for so long, as it was served,
@@ -257,6 +256,9 @@ func stuckOmittedAreTrue(k *known, shown exposed) string {
 	omitted := shown.one("deployment_stuck_workers_omitted")
 	if omitted < 0 { // the job's status is not known
 		return ""
+	}
+	if len(k.statuses) > 0 && !slices.ContainsFunc(k.statuses, func(s string) bool { return group{status: s}.moves() }) {
+		return "is exported although no worker that could be stuck was read"
 	}
 	least, most := 0, 0
 	for _, variants := range k.rows {

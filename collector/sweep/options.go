@@ -3,6 +3,8 @@ package sweep
 import (
 	"slices"
 	"time"
+
+	"aliyun_cas_exporter/internal/cas"
 )
 
 // Options say how a job is read. Every field but the filters is required.
@@ -23,6 +25,14 @@ type Options struct {
 // reads reports whether workers in this status are among those that are read.
 func (o *Options) reads(status string) bool {
 	return len(o.Statuses) == 0 || slices.Contains(o.Statuses, status)
+}
+
+// readsMoving reports whether workers that move are among those that are read.
+func (o *Options) readsMoving() bool {
+	return slices.ContainsFunc(cas.WorkerStatuses(), func(status string) bool {
+		w := cas.Worker{Status: status}
+		return w.Moves() && o.reads(status)
+	})
 }
 
 // Reads returns of how many listings a sweep consists: the API takes one status and

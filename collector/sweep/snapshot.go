@@ -34,6 +34,7 @@ type Snapshot struct {
 
 	Failed        []Worker  // the oldest workers in error or rollback_error, oldest first
 	FailedOmitted int       // those that are not in Failed: too many, or without a readable time
+	TellsStuck    bool      // workers that move were read, so that the following is whole
 	Stuck         []Worker  // the oldest workers that move and did not change since Options.StuckBefore, oldest first
 	StuckOmitted  int       // those that are not in Stuck: too many
 	NextStuck     time.Time // smallest modification time of the others that move, zero if there is none

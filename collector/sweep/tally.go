@@ -141,8 +141,8 @@ func (t *tally) snapshot() (*Snapshot, error) {
 	}
 	s := &Snapshot{
 		Pages: t.pages, Workers: t.workers, Groups: make([]Group, 0, len(t.groups)), NextStuck: t.nextStuck,
-		TellsTargets: t.options.reads(cas.StatusSuccess),
-		Failed:       t.failed.sorted(), FailedOmitted: t.failed.omitted, Stuck: t.stuck.sorted(), StuckOmitted: t.stuck.omitted,
+		TellsTargets: t.options.reads(cas.StatusSuccess), TellsStuck: t.options.readsMoving(),
+		Failed: t.failed.sorted(), FailedOmitted: t.failed.omitted, Stuck: t.stuck.sorted(), StuckOmitted: t.stuck.omitted,
 		Hosts: hosts, NoHost: noHost,
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(t.groups), groupKey.compare) {
