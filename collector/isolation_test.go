@@ -300,6 +300,25 @@ func TestOnceShowsAllThatItRead(t *testing.T) {
 	})
 }
 
+// TestOnceReadsConfiguredJobsWithoutAListing: that the listing fails as if the API were down
+// says nothing of jobs that are known.
+func TestOnceReadsConfiguredJobsWithoutAListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		ids := jobs(sim, 30, "processing")
+		if err := sim.Inject("error-503", simulator.Match{Action: "ListDeploymentJob"}); err != nil {
+			t.Fatal(err)
+		}
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.account.JobIDs, s.account.Once = ids, true
+		})
+		if r.Poll(t.Context()) || r.value(t, "discovery_up") != "0" || len(r.values(t, "deployment_job_workers")) != 30 {
+			t.Errorf("discovery is %s, %d jobs were read; want 0, and all 30\n%s", r.value(t, "discovery_up"), len(r.values(t, "deployment_job_workers")), r.log)
+		}
+	})
+}
+
 // TestCrossingTheBudgetIsSaid lets an account grow a little, beyond what the rate
 // allows.
 func TestCrossingTheBudgetIsSaid(t *testing.T) {

@@ -27,14 +27,14 @@ type Account struct {
 	mu      sync.Mutex // guards what follows, and of the jobs what a poll does not own
 	tick    time.Time  // when the last tick began
 	queue   queue
-	polling map[*job]bool
-	working int // workers
+	polling map[int64]*job // by id: one that left the listing and came back is polled once at a time
+	working int            // workers
 	current round
 }
 
 // New returns an Account. Its configured jobs are visible at once, as not up.
 func New(o Options) *Account {
-	a := &Account{queue: newQueue(&o), polling: map[*job]bool{}}
+	a := &Account{queue: newQueue(&o), polling: map[int64]*job{}}
 	a.Options, a.targets = &o, newTargets()
 	a.lister.Options, a.cost.Options = &o, &o
 	var jobs []*job
@@ -100,6 +100,9 @@ func (a *Account) list(ctx context.Context, tick time.Time) {
 		}
 		a.take(l, tick)
 	}
+	if l.err != nil && a.Once {
+		a.API.Tick() // no other one lets the jobs that are configured try
+	}
 	a.fill(ctx, l.jobs, tick)
 }
 
@@ -153,25 +156,14 @@ func (a *Account) adopt(listed map[int64]*cas.Job, now time.Time) {
 			jobs = append(jobs, j)
 		}
 	}
-	polling := a.pollingByID()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for id, record := range listed {
 		if !known[id] && a.owns(id) && a.Discovery.covers(record, now) {
-			jobs = append(jobs, cmp.Or(polling[id], newJob(id, false, a.targets)))
+			jobs = append(jobs, cmp.Or(a.polling[id], newJob(id, false, a.targets)))
 		}
 	}
 	a.watch(jobs)
-}
-
-// pollingByID returns the jobs that are being polled. One that left the listing and came
-// back meanwhile is not to be polled twice at a time.
-func (a *Account) pollingByID() map[int64]*job {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	jobs := map[int64]*job{}
-	for j := range a.polling {
-		jobs[j.id] = j
-	}
-	return jobs
 }
 
 // fill takes what a listing of the tick at says of the jobs, and puts those into the queue
@@ -184,7 +176,7 @@ func (a *Account) fill(ctx context.Context, records map[int64]*cas.Job, at time.
 	var waiting []*job
 	for _, j := range jobs {
 		j.learn(records[j.id], at)
-		if !a.polling[j] && j.mustPoll(at, a.MaxStaleness) && j.polled.Before(a.tick) {
+		if a.polling[j.id] == nil && j.mustPoll(at, a.MaxStaleness) && j.polled.Before(a.tick) {
 			waiting = append(waiting, j)
 		}
 	}
@@ -229,7 +221,7 @@ func (a *Account) next(ctx context.Context) (*job, time.Time) {
 		return nil, time.Time{}
 	}
 	j.polled = time.Now()
-	a.polling[j] = true
+	a.polling[j.id] = j
 	return j, a.tick
 }
 
@@ -237,7 +229,7 @@ func (a *Account) next(ctx context.Context) (*job, time.Time) {
 func (a *Account) finish(j *job, again bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.polling, j)
+	delete(a.polling, j.id)
 	if again {
 		a.queue.add(j)
 		return

@@ -36,7 +36,7 @@ func (r *round) running() bool { return r.open != nil }
 
 // update makes the round what is left of it; if the tick began it, all jobs that wait
 // or are being polled. listed says that the listing of a tick has ended.
-func (r *round) update(tick time.Time, waiting []*job, polling map[*job]bool, listed bool) {
+func (r *round) update(tick time.Time, waiting []*job, polling map[int64]*job, listed bool) {
 	if !r.running() {
 		return
 	}
@@ -45,7 +45,9 @@ func (r *round) update(tick time.Time, waiting []*job, polling map[*job]bool, li
 	for _, j := range waiting {
 		open[j] = true
 	}
-	maps.Copy(open, polling)
+	for _, j := range polling {
+		open[j] = true
+	}
 	if !r.start.Equal(tick) {
 		maps.DeleteFunc(open, func(j *job, _ bool) bool { return !before[j] })
 	}

@@ -36,7 +36,7 @@ func TestRounds(t *testing.T) {
 	if r.done() {
 		t.Error("the round ended before its listing")
 	}
-	r.update(tick, []*job{a, b}, map[*job]bool{c: true}, true)
+	r.update(tick, []*job{a, b}, map[int64]*job{c.id: c}, true)
 	holds(&r, a, b, c)
 	if r.done() || !r.anyOf([]*job{a}) || r.anyOf([]*job{d}) {
 		t.Error("the round must last, and be that of a but not of d")
@@ -60,7 +60,7 @@ func TestRounds(t *testing.T) {
 
 	// b goes on into the round after it.
 	r = newRound(next.Add(time.Minute), nil)
-	r.update(next.Add(time.Minute), []*job{b}, map[*job]bool{d: true}, true)
+	r.update(next.Add(time.Minute), []*job{b}, map[int64]*job{d.id: d}, true)
 	holds(&r, b, d)
 	delete(r.open, b)
 	delete(r.open, d)
