@@ -48,7 +48,7 @@ properties: ## test the main properties in thousands of cases, and what `make qu
 	.ci/test.sh properties
 
 dashboards: ## test the dashboards in a real Prometheus
-	.ci/dashboards.sh
+	.ci/test.sh dashboards
 
 chart: ## test the Helm chart
 	.ci/test.sh chart

@@ -38,14 +38,20 @@ type scrape struct {
 	more    string
 }
 
-// startPrometheus runs the Prometheus that the environment names, with the
-// project's rules, until the test ends.
-func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
+// prometheusBinary is the Prometheus that the environment names.
+func prometheusBinary(t *testing.T) string {
 	t.Helper()
 	binary := os.Getenv("PROMETHEUS")
 	if binary == "" {
-		t.Skip("PROMETHEUS names no prometheus binary: .ci/dashboards.sh does")
+		t.Skip("PROMETHEUS names no prometheus binary: run `make dashboards`")
 	}
+	return binary
+}
+
+// startPrometheus runs Prometheus, with the project's rules, until the test ends.
+func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
+	t.Helper()
+	binary := prometheusBinary(t)
 	rules, err := os.ReadFile("../deploy/prometheus/rules.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +135,7 @@ func seconds(at time.Time) string { return fmt.Sprintf("%.3f", float64(at.UnixMi
 // buildExporter builds the exporter of this checkout.
 func buildExporter(t *testing.T) string {
 	t.Helper()
+	prometheusBinary(t) // without which there is nothing to build for
 	binary := filepath.Join(t.TempDir(), "aliyun_cas_exporter")
 	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary,
 		"-ldflags", "-X github.com/prometheus/common/version.Version=test -X github.com/prometheus/common/version.Revision=test", ".")

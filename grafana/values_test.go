@@ -141,10 +141,7 @@ func answers() map[string][]string {
 
 // TestValues evaluates queries on series that are known.
 func TestValues(t *testing.T) {
-	binary := os.Getenv("PROMETHEUS")
-	if binary == "" {
-		t.Skip("PROMETHEUS names no prometheus binary: .ci/dashboards.sh does")
-	}
+	binary := prometheusBinary(t)
 	var file strings.Builder
 	file.WriteString("evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n")
 	for line := range strings.Lines(strings.TrimSpace(exported)) {

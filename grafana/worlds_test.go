@@ -19,11 +19,11 @@ import (
 // where two do the same, where three share its jobs, and where one in each of two
 // clusters watches it: the overview is the same, for each cluster.
 func TestReplicasAndShards(t *testing.T) {
+	exporter := buildExporter(t)
 	moment := time.Now()
 	estate := simulator.Demo(1, func() time.Time { return moment })
 	api := httptest.NewServer(estate)
 	defer api.Close()
-	exporter := buildExporter(t)
 	watch := func(more map[string]string) []string {
 		settings := map[string]string{
 			"CAS_ENDPOINT": api.URL, "CAS_REQUESTS_PER_SECOND": "300",
@@ -146,6 +146,7 @@ func stable(p prometheus, expr string, at time.Time) (map[string]map[string]stri
 // draws more series than 50 or lists more rows than 200.
 func TestManyJobs(t *testing.T) {
 	const jobs = 210
+	exporter := buildExporter(t)
 	estate, began := simulator.New(simulator.Options{}), time.Now().Add(-time.Hour)
 	for id := range int64(jobs) {
 		at, status := began.Add(time.Duration(id)*time.Second), "success"
@@ -164,7 +165,7 @@ func TestManyJobs(t *testing.T) {
 	}
 	api := httptest.NewServer(estate)
 	defer api.Close()
-	p := startPrometheus(t, scrape{job: "cas", targets: []string{startExporter(t, buildExporter(t), map[string]string{
+	p := startPrometheus(t, scrape{job: "cas", targets: []string{startExporter(t, exporter, map[string]string{
 		"CAS_ENDPOINT": api.URL, "CAS_REQUESTS_PER_SECOND": "500",
 		"ALIBABA_CLOUD_ACCESS_KEY_ID": simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": simulator.DemoAccessKeySecret,
 	})}})
