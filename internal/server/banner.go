@@ -45,6 +45,8 @@ func newBanner(a *collector.State) *banner {
 		return a.API.Errors[i].Since, true
 	}
 	down := a.API.Asked && !a.API.Up
+	// One job that the API fails for is not the API.
+	all := a.ListingError != "" || !slices.ContainsFunc(a.Jobs, func(j collector.JobState) bool { return j.Polled && j.Up })
 	_, refused := has(reason.Auth)
 	forbidden, isForbidden := has(reason.Forbidden)
 	throttled, isThrottled := has(reason.Throttled)
@@ -52,7 +54,7 @@ func newBanner(a *collector.State) *banner {
 	switch {
 	case down && refused:
 		b.Alert, b.Since, b.short, b.Text = "AliyunCasAuthFailing", a.API.Since, "key refused", "Alibaba Cloud refuses the credentials."
-	case down:
+	case down && all:
 		b.Alert, b.Since, b.short, b.Text = "AliyunCasApiUnreadable", a.API.Since, "API unreadable", "The API of Alibaba Cloud cannot be read."
 	case isForbidden:
 		b.Alert, b.Since, b.short, b.Text = "AliyunCasPermissionMissing", forbidden, "permission missing", "The exporter lacks a permission."

@@ -122,9 +122,15 @@ func newJobPage(a *collector.State, j *collector.JobState, d *collector.Detail, 
 // apiBanner returns the banner of an account without the jobs: the page of one is not about
 // the others.
 func apiBanner(a *collector.State) *banner {
-	alone := *a
-	alone.Jobs = nil
-	return newBanner(&alone)
+	b := newBanner(a)
+	if b == nil || b.Alert == "" {
+		return nil
+	}
+	b.Causes = slices.DeleteFunc(b.Causes, func(c cause) bool { return len(c.Actions) == 0 })
+	for i := range b.Causes {
+		b.Causes[i].Jobs, b.Causes[i].Error = 0, ""
+	}
+	return b
 }
 
 // named returns the workers that fit on a page; others are counted.

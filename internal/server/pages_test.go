@@ -237,6 +237,46 @@ func TestRunbookLinks(t *testing.T) {
 	}
 }
 
+// TestTitle: what is wrong with the API stands in the title at once, and is not said of the API where it is only a job.
+func TestTitle(t *testing.T) {
+	failing := func(up bool, errors ...collector.APIError) collector.API {
+		return collector.API{Asked: true, Up: up, Since: now(), Errors: errors}
+	}
+	job := func(id int64, up bool, why reason.Reason) collector.JobState {
+		return collector.JobState{ID: id, Polled: true, Up: up, Failure: why, Status: "success", Success: now(), Workers: workers(0, 0, 0, 0, 1)}
+	}
+	network := collector.APIError{Action: "ListWorkerResource", Reason: "network"}
+	for _, test := range []struct {
+		name, title, banner string
+		state               collector.State
+	}{
+		{"nothing was asked", "aliyun_cas_exporter", "", collector.State{}},
+		{"all is well", "aliyun_cas_exporter", "", collector.State{API: failing(true), Jobs: []collector.JobState{job(1, true, "")}}},
+		{"a refused key", "key refused · aliyun_cas_exporter", "aliyuncasauthfailing", collector.State{
+			API: failing(false, collector.APIError{Action: "ListDeploymentJob", Reason: "auth"}), Jobs: []collector.JobState{job(1, true, "")},
+		}},
+		{"nothing answers", "API unreadable · 1 not read · aliyun_cas_exporter", "aliyuncasapiunreadable", collector.State{API: failing(false, network), Jobs: []collector.JobState{job(1, false, "network")}}},
+		{"the listing fails", "API unreadable · aliyun_cas_exporter", "aliyuncasapiunreadable", collector.State{
+			API: failing(false, network), ListingError: "list jobs: reset", Jobs: []collector.JobState{job(1, true, "")},
+		}},
+		{"one job fails", "1 not read · aliyun_cas_exporter", "aliyuncasdatastale", collector.State{API: failing(false, network), Jobs: []collector.JobState{job(1, true, ""), job(2, false, "network")}}},
+		{"a permission", "permission missing · aliyun_cas_exporter", "aliyuncaspermissionmissing", collector.State{
+			API: failing(true, collector.APIError{Action: "ListDeploymentJobCert", Reason: "forbidden"}), Jobs: []collector.JobState{job(1, true, "")},
+		}},
+		{"throttled", "throttled · 1 not read · aliyun_cas_exporter", "aliyuncasthrottled", collector.State{
+			API: failing(true, collector.APIError{Action: "ListWorkerResource", Reason: "throttled"}), Jobs: []collector.JobState{job(1, false, "throttled")},
+		}},
+		{"a listing that is no error of the API", "jobs not listed · aliyun_cas_exporter", "aliyuncasdiscoveryfailing", collector.State{API: failing(true), ListingError: "list jobs: incomplete"}},
+	} {
+		page := show(t, server.Status{Accounts: []collector.State{test.state}})
+		title, _, _ := strings.Cut(page[strings.Index(page, "<title>")+len("<title>"):], "</title>")
+		_, banner, _ := strings.Cut(page, `<div class="note bad">`)
+		if title != test.title || (test.banner == "") != (banner == "") || banner != "" && !strings.Contains(banner, `href="runbooks#`+test.banner) {
+			t.Errorf("%s: title %q, want %q with a link to %s:\n%s", test.name, title, test.title, test.banner, banner)
+		}
+	}
+}
+
 // TestManyJobs lists those in trouble first, in every account, and says how many are
 // left out.
 func TestManyJobs(t *testing.T) {
