@@ -67,7 +67,7 @@ func newBanner(a *collector.State) *banner {
 	default:
 		return nil
 	}
-	if a.ListingError != "" {
+	if a.ListingError != "" && len(a.Jobs) > 0 {
 		b.Text += " The last list of jobs is kept."
 	}
 	b.Since, b.Runbook = b.Since.UTC(), "runbooks"+section(cmp.Or(b.Alert, "AliyunCasDataStale"))

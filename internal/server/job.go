@@ -81,7 +81,7 @@ type certificate struct {
 // newJobPage returns the page of a job.
 func newJobPage(a *collector.State, j *collector.JobState, d *collector.Detail, at time.Time) *jobPage {
 	p := &jobPage{
-		row: newRow(pathOf(a.Name, a.Region), j), At: at.UTC(), Account: maybe(a.Name), Region: maybe(a.Region), Banner: apiBanner(a),
+		row: newRow(pathOf(a.Name, a.Region), j), At: at.UTC(), Account: maybe(a.Name), Region: maybe(a.Region), Banner: apiBanner(a, j),
 		Type: maybe(d.Record.JobType), Cert: maybe(d.Record.CertType), Rolled: d.Record.RolledBack,
 		FailedOmitted: d.FailedOmitted, StuckOmitted: d.StuckOmitted, Times: []instant{}, Groups: []group{}, Certificates: []certificate{},
 	}
@@ -119,14 +119,14 @@ func newJobPage(a *collector.State, j *collector.JobState, d *collector.Detail, 
 	return p
 }
 
-// apiBanner returns the banner of an account without the jobs: the page of one is not about
-// the others.
-func apiBanner(a *collector.State) *banner {
+// apiBanner returns the banner of an account, without what the page of a job says itself and
+// what is about other jobs.
+func apiBanner(a *collector.State, j *collector.JobState) *banner {
 	b := newBanner(a)
 	if b == nil || b.Alert == "" {
 		return nil
 	}
-	b.Causes = slices.DeleteFunc(b.Causes, func(c cause) bool { return len(c.Actions) == 0 })
+	b.Causes = slices.DeleteFunc(b.Causes, func(c cause) bool { return len(c.Actions) == 0 || j.Down() && c.Reason == j.Failure })
 	for i := range b.Causes {
 		b.Causes[i].Jobs, b.Causes[i].Error = 0, ""
 	}

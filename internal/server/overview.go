@@ -78,6 +78,7 @@ type part struct {
 	Hidden   int       `json:"hidden"`              // of those that match
 	Empty    []string  `json:"why_empty,omitempty"` // what may hide its jobs
 	Listed   []row     `json:"listed"`
+	Unlisted bool      `json:"-"` // the last listing failed
 }
 
 // choices are what can be filtered by.
@@ -148,7 +149,7 @@ func (o *overview) count(a *collector.State, statuses, alerts map[string]int) {
 
 // newPart lists the worst jobs of an account that the filter takes.
 func newPart(a *collector.State, f *filter, most int) part {
-	p := part{Name: maybe(a.Name), Region: maybe(a.Region), Polled: a.Polled, LastPoll: a.LastPoll.UTC(), Banner: newBanner(a), Jobs: len(a.Jobs), Listed: []row{}}
+	p := part{Name: maybe(a.Name), Region: maybe(a.Region), Polled: a.Polled, LastPoll: a.LastPoll.UTC(), Banner: newBanner(a), Jobs: len(a.Jobs), Listed: []row{}, Unlisted: a.ListingError != ""}
 	prefix := pathOf(a.Name, a.Region)
 	for i := range a.Jobs {
 		if j := &a.Jobs[i]; f.takes(j) {
@@ -158,7 +159,7 @@ func newPart(a *collector.State, f *filter, most int) part {
 		}
 	}
 	p.Hidden = p.Matching - len(p.Listed)
-	if len(a.Jobs) == 0 && a.Polled {
+	if len(a.Jobs) == 0 && a.Polled && !p.Unlisted {
 		for _, by := range a.Narrowed {
 			p.Empty = append(p.Empty, line(by))
 		}
