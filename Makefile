@@ -82,7 +82,7 @@ soak: ## repeat the main property under the race detector for SOAK (30m)
 scale: ## simulate up to 1,000 accounts of 100 jobs, for docs/scaling.md
 	SCALE=1 go test -run '^TestScale$$' -timeout 0 -v ./collector
 
-screenshots: ## take the pictures of the start page again
+screenshots: ## take the pictures of the pages again
 	SCREENSHOTS=$(CURDIR)/docs/screenshots .ci/test.sh browser
 	pngquant --force --ext .png --speed 1 --strip docs/screenshots/*.png
 
