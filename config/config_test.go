@@ -236,9 +236,9 @@ CAS_JOB_IDS: "prod/5" must be a job id without a name or region
 CAS_DISCOVERY: "perhaps" is not true or false
 CAS_DISCOVERY_MAX_AGE: -1h is negative; 0 means no limit
 CAS_DISCOVERY_STATUSES: "done" is not one of editing, pending, scheduling, processing, success, error
-CAS_DISCOVERY_NAME_REGEXP: "a)(b" is not a regular expression
+CAS_DISCOVERY_NAME_REGEXP: "a)(b" is not a regular expression: unexpected )
 CAS_STATUSES: "broken" is not one of editing, pending, scheduling, processing, success, error, rollback, rollback_success, rollback_error
-CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint
+CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint; CAS_REGION_ID is the region of the API, for most accounts cn-hangzhou
 CAS_POLL_INTERVAL: "soon" is not a duration such as 30s, 1h30m or 7d
 CAS_RESYNC_INTERVAL: "1 hour" is not a duration such as 30s, 1h30m or 7d
 CAS_MAX_STALENESS: "10" is not a duration such as 30s, 1h30m or 7d
@@ -332,6 +332,7 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 		},
 		{"no address", key, []string{"--web.listen-address="}, "--web.listen-address: names no address"},
 		{"an unknown flag", key, []string{"--poll.interval=1m"}, "command line: flag provided but not defined: -poll.interval; see --help"},
+		{"an unknown flag, and no key", nil, []string{"--demmo"}, "command line: flag provided but not defined: -demmo; see --help"},
 		{"an argument", key, []string{"LTAI-of-somebody"}, "command line: takes flags only; see --help"},
 		{"two modes", key, []string{"--once", "--check-config"}, "command line: --once and --check-config exclude each other"},
 	} {
@@ -514,8 +515,8 @@ func TestRegions(t *testing.T) {
 		},
 		{vpc: "false", want: []config.Region{{"cn-hangzhou", "https://cas.aliyuncs.com"}}},
 		{vpc: "true", endpoints: "cas.example", want: []config.Region{{"cn-hangzhou", "https://cas.example"}}},
-		{vpc: "true", regions: "me-east-1", fault: `CAS_ENDPOINT: is empty, and region "me-east-1" of CAS_REGION_ID has no documented endpoint inside a VPC`},
-		{regions: "cn-hangzhou,cn-nowhere", fault: `CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint`},
+		{vpc: "true", regions: "me-east-1", fault: `CAS_ENDPOINT: is empty, and region "me-east-1" of CAS_REGION_ID has no documented endpoint inside a VPC; CAS_REGION_ID is the region of the API, for most accounts cn-hangzhou`},
+		{regions: "cn-hangzhou,cn-nowhere", fault: `CAS_ENDPOINT: is empty, and region "cn-nowhere" of CAS_REGION_ID has no documented endpoint; CAS_REGION_ID is the region of the API, for most accounts cn-hangzhou`},
 		{regions: "cn-hangzhou;ap-southeast-1", fault: `CAS_REGION_ID: "cn-hangzhou;ap-southeast-1" is not a region such as cn-hangzhou`},
 		{regions: "cn-hangzhou/evil", endpoints: "x", fault: `CAS_REGION_ID: "cn-hangzhou/evil" is not a region such as cn-hangzhou`},
 		{regions: "cn-hangzhou,ap-southeast-1", endpoints: "a", fault: "CAS_ENDPOINT: has 1 different addresses for 2 regions of CAS_REGION_ID; give one for each region, in the same order"},

@@ -34,9 +34,9 @@ func (l *loader) regions() {
 		case len(l.Endpoint) > 0:
 			endpoint, problem = origin(l.Endpoint[i])
 		case endpoint == "" && vpc:
-			problem = "is empty, and region " + quote(id) + " of CAS_REGION_ID has no documented endpoint inside a VPC"
+			problem = "is empty, and region " + quote(id) + " of CAS_REGION_ID has no documented endpoint inside a VPC; " + usual
 		case endpoint == "":
-			problem = "is empty, and region " + quote(id) + " of CAS_REGION_ID has no documented endpoint"
+			problem = "is empty, and region " + quote(id) + " of CAS_REGION_ID has no documented endpoint; " + usual
 		}
 		if problem != "" {
 			l.fault("CAS_ENDPOINT", "%s", problem)
@@ -50,6 +50,9 @@ func (l *loader) regions() {
 	}
 	l.Endpoint = endpoints
 }
+
+// usual is for those who set the region of their resources.
+const usual = "CAS_REGION_ID is the region of the API, for most accounts cn-hangzhou"
 
 // documented returns the documented endpoint of a region, empty for none.
 func documented(region string, vpc bool) string {

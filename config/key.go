@@ -50,6 +50,8 @@ func (l *loader) key() Key {
 		return w.source == l.Credentials || w.configured && l.Credentials == "auto"
 	})
 	switch {
+	case chosen < 0 && l.Credentials == "auto" && l.failed("command line"):
+		return k // the flag that is wrong may be one that needs no key
 	case chosen < 0 && l.Credentials == "auto":
 		l.fault("ALIBABA_CLOUD_ACCESS_KEY_ID", "is empty, and no other source of credentials is configured; see CAS_CREDENTIALS, or try --demo")
 		return k

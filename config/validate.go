@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"math"
 	"os"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +125,11 @@ func (l *loader) discovery() {
 	if l.DiscoveryNameRegexp != "" {
 		name, err := regexp.Compile(l.DiscoveryNameRegexp)
 		if err != nil {
-			l.fault("CAS_DISCOVERY_NAME_REGEXP", "%s is not a regular expression", quote(l.DiscoveryNameRegexp))
+			why := err.Error()
+			if problem, ok := errors.AsType[*syntax.Error](err); ok {
+				why = string(problem.Code) // without the expression, however long
+			}
+			l.fault("CAS_DISCOVERY_NAME_REGEXP", "%s is not a regular expression: %s", quote(l.DiscoveryNameRegexp), why)
 		}
 		l.DiscoveryName = name
 	}
