@@ -61,8 +61,9 @@ vulnerabilities_needs() {
   tools govulncheck || return
   [ -n "$(vulndb)" ] || curl -fsS -m 30 -o /dev/null https://vuln.go.dev/index/db.json || { echo "vuln.go.dev cannot be reached, and no vulndb.tar.gz lies in a folder beside the clone"; return 1; }
 }
+blackbox() { .ci/blackbox.sh >/dev/null || { echo "prometheus-blackbox-exporter is missing, and cannot be downloaded"; return 1; }; }
 # The strictest parser of OpenMetrics; a module has no command.
-e2e_needs() { alerting && { /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || debian python3-prometheus-client python3-prometheus-client; }; }
+e2e_needs() { alerting && blackbox && { /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || debian python3-prometheus-client python3-prometheus-client; }; }
 root() { [ "$(id -u)" = 0 ] || { echo "this is not root"; return 1; }; }
 units_needs() { root && tools prometheus && debian systemd systemd-analyze; }
 packages_needs() { root && tools nfpm && debian debootstrap debootstrap && debian systemd-container systemd-nspawn && debian rpm rpm; }

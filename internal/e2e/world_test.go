@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -75,12 +76,26 @@ receivers: [{name: test, webhook_configs: [{url: %q}]}]
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [rules.yml]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
+scrape_config_files: [served*.yml]
 scrape_configs: [{job_name: aliyun-cas-exporter, file_sd_configs: [{files: [targets.json]}]}]
 `, alertmanager.address)
 	w.address = start(t, nil, program(t, "E2E_PROMETHEUS"), "--config.file="+dir+"/prometheus.yml",
-		"--storage.tsdb.path="+dir+"/prometheus", "--web.listen-address=127.0.0.1:0", "--scrape.discovery-reload-interval=1s").address
+		"--storage.tsdb.path="+dir+"/prometheus", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle", "--scrape.discovery-reload-interval=1s").address
 	w.knows(alertmanager.address)
 	return w
+}
+
+// reload lets Prometheus read its configuration again.
+func (w *world) reload() {
+	w.Helper()
+	resp, err := http.Post("http://"+w.address+"/-/reload", "", http.NoBody)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		w.Fatalf("Prometheus does not take its configuration: %s", resp.Status)
+	}
 }
 
 func (w *world) write(path, format string, args ...any) {
