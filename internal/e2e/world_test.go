@@ -27,6 +27,8 @@ type world struct {
 	apiURL  string
 	hook    *webhook
 	targets string // the file of Prometheus' targets
+
+	scraped []*process // the exporters that are in it
 }
 
 // newWorld starts a world in which each alert is a message of its own, and lets the test run beside others.
@@ -41,7 +43,7 @@ func newWorldThatGroups(t *testing.T, groupBy string) *world {
 	program(t, "E2E_EXPORTER")
 	t.Parallel()
 	dir := t.TempDir()
-	w := &world{prometheus{T: t}, simulator.New(simulator.Options{}), "", newWebhook(t), filepath.Join(dir, "targets.json")}
+	w := &world{prometheus: prometheus{T: t}, api: simulator.New(simulator.Options{}), hook: newWebhook(t), targets: filepath.Join(dir, "targets.json")}
 	server := httptest.NewServer(w.api)
 	t.Cleanup(server.Close)
 	w.apiURL = server.URL
@@ -147,6 +149,7 @@ func (w *world) scrape(exporters ...*process) {
 		w.Fatal(err)
 	}
 	w.write(w.targets, "%s", list)
+	w.scraped = exporters
 	w.sees(`up`, "instance", want)
 	w.sees(`group by (instance) (aliyun_cas_poll_last_timestamp_seconds)`, "instance", want)
 }
@@ -209,5 +212,22 @@ func (w *world) says(n notice, labels map[string]string, words ...string) {
 		if !strings.Contains(told, word) {
 			w.Errorf("%s does not name %q", n.Labels["alertname"], word)
 		}
+	}
+	if strings.HasPrefix(n.Annotations["runbook_url"], "http://localhost:10077/runbooks?job_id=") || n.Annotations["page_url"] != "" {
+		w.leads(n)
+	}
+}
+
+// leads follows an alert to a page of the exporter that watches the job, which says the same.
+func (w *world) leads(n notice) {
+	w.Helper()
+	path, ok := strings.CutPrefix(n.Annotations["page_url"], "http://localhost:10077/")
+	told := ""
+	for _, e := range w.scraped {
+		text, problem := page("http://" + e.address + "/" + path)
+		told += text + problem
+	}
+	if !ok || !strings.Contains(told, "Runbook of "+n.Labels["alertname"]) {
+		w.Errorf("%s leads to %q, which does not say so:\n%s", n.Labels["alertname"], n.Annotations["page_url"], told)
 	}
 }
