@@ -97,3 +97,18 @@ func BenchmarkScrape(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStates takes what the pages show of 1,000 and 10,000 jobs; a server does so once a second at most.
+func BenchmarkStates(b *testing.B) {
+	for _, jobs := range []int{1000, 10_000} {
+		r := settled(b, jobs*seriesOfAJob)
+		b.Run(fmt.Sprintf("jobs=%d", jobs), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if n := len(r.facts.States()[0].Jobs); n != jobs {
+					b.Fatal(n)
+				}
+			}
+		})
+	}
+}

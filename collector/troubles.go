@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -128,22 +129,25 @@ func jobMatchesNothing(f *facts) (text string, since time.Time, ok bool) {
 }
 
 func expiresInDays(f *facts) (text string, since time.Time, ok bool) {
-	at := f.expiring.NotAfter
-	return f.expires(), at, !at.IsZero() && at.Sub(f.now) < expiresNow
+	return f.expires(math.MinInt64, expiresNow)
 }
 
 func expiresInWeeks(f *facts) (text string, since time.Time, ok bool) {
-	at := f.expiring.NotAfter
-	return f.expires(), at, !at.IsZero() && at.Sub(f.now) >= expiresNow && at.Sub(f.now) < expiresSoon
+	return f.expires(expiresNow, expiresSoon)
 }
 
-// expires says what the first certificate to expire does.
-func (f *facts) expires() string {
-	name := cmp.Or(f.expiring.CommonName, f.expiring.Name, "without a name")
-	if f.expiring.NotAfter.After(f.now) {
-		return "certificate " + name + " expires"
+// expires reports whether the first certificate to expire has from so long to less than so
+// long left.
+func (f *facts) expires(from, to time.Duration) (text string, at time.Time, ok bool) {
+	at = f.expiring.NotAfter
+	if left := at.Sub(f.now); at.IsZero() || left < from || left >= to {
+		return "", at, false
 	}
-	return "certificate " + name + " has expired"
+	name := cmp.Or(f.expiring.CommonName, f.expiring.Name, "without a name")
+	if at.After(f.now) {
+		return "certificate " + name + " expires", at, true
+	}
+	return "certificate " + name + " has expired", at, true
 }
 
 // dataStale spares a configured job that was not polled yet: it is in a moment. The alert
@@ -179,10 +183,14 @@ func failedWorkersOmitted(f *facts) (text string, since time.Time, ok bool) {
 
 // resources writes a number of workers, each of which deploys to one resource.
 func resources(n int, format string) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "" // there is nothing to say of most jobs
+	case 1:
 		return fmt.Sprintf(format, n, "resource")
+	default:
+		return fmt.Sprintf(format, n, "resources")
 	}
-	return fmt.Sprintf(format, n, "resources")
 }
 
 // Alerts returns the names of the alerts that a Trouble can have, each once.

@@ -44,6 +44,10 @@ func TestConditionsAreTheAlerts(t *testing.T) {
 	var want, got []string
 	for _, r := range rules(t) {
 		// What is said of a whole account, or of the exporter, has no job in its runbook's link. A certificate has several.
+		// What others probe the exporter does not see.
+		if strings.Contains(r.Expr, "probe") {
+			continue
+		}
 		if strings.Contains(r.Annotations["runbook_url"], "job_id=") || r.Alert == "AliyunCasCertificateExpires" {
 			want = append(want, r.Alert+" "+r.Labels["severity"])
 		}

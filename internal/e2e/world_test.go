@@ -218,7 +218,8 @@ func (w *world) says(n notice, labels map[string]string, words ...string) {
 	}
 }
 
-// leads follows an alert to a page of the exporter that watches the job, which says the same.
+// leads follows an alert to a page of the exporter that watches the job, which says the same, except of a host that
+// somebody else probed.
 func (w *world) leads(n notice) {
 	w.Helper()
 	path, ok := strings.CutPrefix(n.Annotations["page_url"], "http://localhost:10077/")
@@ -227,7 +228,11 @@ func (w *world) leads(n notice) {
 		text, problem := page("http://" + e.address + "/" + path)
 		told += text + problem
 	}
-	if !ok || !strings.Contains(told, "Runbook of "+n.Labels["alertname"]) {
+	want := "Runbook of " + n.Labels["alertname"]
+	if n.Labels["instance"] != "" {
+		want = "job " + n.Labels["job_id"]
+	}
+	if !ok || !strings.Contains(told, want) {
 		w.Errorf("%s leads to %q, which does not say so:\n%s", n.Labels["alertname"], n.Annotations["page_url"], told)
 	}
 }
