@@ -29,7 +29,7 @@ mv dist/packages/*.rpm "$tmp/package.rpm"
 dpkg-deb -c "$tmp/package.deb" | awk '!/^d/ {print $1, substr($6, 2)}' | LC_ALL=C sort >"$tmp/deb"
 rpm -qplv "$tmp/package.rpm" | awk '!/^d/ {print $1, $9}' | LC_ALL=C sort >"$tmp/rpm"
 diff "$tmp/deb" "$tmp/rpm" || fail "the deb and the rpm have different files"
-for file in examples/alertmanager.yml examples/rules.yml examples/ram-policy.json runbooks.md; do
+for file in examples/alertmanager.yml examples/rules.yml examples/served.yml examples/blackbox.yml examples/ram-policy.json runbooks.md; do
   grep -q "^-rw-r--r-- /usr/share/doc/aliyun-cas-exporter/$file\$" "$tmp/deb" || fail "the packages lack $file"
 done
 [ "$(dpkg-deb -f "$tmp/package.deb" Recommends) $(rpm -qp --recommends "$tmp/package.rpm")" = "ca-certificates ca-certificates" ] ||

@@ -39,7 +39,7 @@ func TestObjects(t *testing.T) {
 		"sharded":  "ConfigMap PodDisruptionBudget Service ServiceAccount ServiceMonitor StatefulSet",
 		"public":   "AlertmanagerConfig ConfigMap Deployment HTTPRoute Ingress NetworkPolicy PrometheusRule Service ServiceAccount ServiceMonitor",
 		"everything": "AlertmanagerConfig ConfigMap ConfigMap" + strings.Repeat(" ConfigMap", len(dashboards(t))) +
-			" HTTPRoute Ingress NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule Service ServiceAccount StatefulSet",
+			" HTTPRoute Ingress NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule ScrapeConfig Service ServiceAccount StatefulSet",
 	}
 	got := map[string]string{}
 	for _, variant := range variants(t) {

@@ -52,7 +52,7 @@ func TestEnvironment(t *testing.T) {
 		},
 		"everything": {
 			"CAS_JOB_IDS=12345678,1000000", "CAS_MAX_WORKERS_PER_JOB=1000000", "CAS_FAILED_WORKER_LIMIT=0", "CAS_REQUESTS_PER_SECOND=0.5",
-			"CAS_DISCOVERY_STATUSES=processing,error", "CAS_STATUSES=error,rollback_error", "CAS_DISCOVERY_MAX_AGE=720h", "CAS_LOG_LEVEL=debug",
+			"CAS_DISCOVERY_STATUSES=processing,error", "CAS_STATUSES=success,error,rollback_error", "CAS_DISCOVERY_MAX_AGE=720h", "CAS_LOG_LEVEL=debug",
 			"CAS_WEB_CONFIG_FILE=/etc/aliyun-cas-exporter/web/other.yml", "CAS_WEB_ENABLE_PPROF=true", "CAS_TOTAL_SHARDS=5",
 		},
 	}

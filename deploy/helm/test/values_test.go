@@ -68,6 +68,20 @@ func effects() map[string][3]string {
 			"monitor: {kind: PodMonitor, namespace: other, targetLabels: [b], sampleLimit: 7}", "PodMonitor",
 			"{metadata: {namespace: other}, spec: {podTargetLabels: [b], sampleLimit: 7}}",
 		},
+		"probes": {
+			"{probes: {enabled: true, namespace: other, interval: 2m, prober: 'b:1'}, monitor: {basicAuth: {username: {name: s, key: k}}}}", "ScrapeConfig",
+			`{metadata: {namespace: other}, spec: {jobName: served-certificates, metricsPath: /probe, params: {module: [tls_served]}, scrapeInterval: 2m,
+			httpSDConfigs: [{url: 'http://cas-aliyun-cas-exporter.monitoring.svc:10077/probe-targets', basicAuth: {username: {name: s, key: k}}}],
+			relabelings: [{regex: '__meta_aliyun_cas_(.+)', action: labelmap}, {sourceLabels: [__address__], targetLabel: instance},
+			{sourceLabels: [__address__], targetLabel: __param_target}, {targetLabel: __address__, replacement: 'b:1'}]}}`,
+		},
+		"probes of shards": {
+			"{probes: {enabled: true}, sharding: {enabled: true}, replicas: 2, web: {secretName: a, tls: true}}", "ScrapeConfig",
+			`{spec: {httpSDConfigs: [{url: 'https://cas-aliyun-cas-exporter-0.cas-aliyun-cas-exporter-shards.monitoring.svc:10077/probe-targets'},
+			{url: 'https://cas-aliyun-cas-exporter-1.cas-aliyun-cas-exporter-shards.monitoring.svc:10077/probe-targets'}]}}`,
+		},
+		"targets of probes":        {"probes: {enabled: true}", "ConfigMap", `data: {CAS_PROBE_TARGETS_PER_JOB: "1000"}`},
+		"more targets":             {"{probes: {enabled: true}, settings: {CAS_PROBE_TARGETS_PER_JOB: 7}}", "ConfigMap", `data: {CAS_PROBE_TARGETS_PER_JOB: "7"}`},
 		"prometheusRule.namespace": {"prometheusRule: {enabled: true, namespace: other}", "PrometheusRule", "metadata: {namespace: other}"},
 		"alertmanagerConfig":       {"alertmanagerConfig: {enabled: true, labels: {a: b}}", "AlertmanagerConfig", "metadata: {labels: {a: b}}"},
 	}

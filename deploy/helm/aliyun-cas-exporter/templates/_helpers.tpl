@@ -81,6 +81,9 @@ limit, and for one that is not written as usual. */}}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ include "aliyun-cas-exporter.text" $value | quote }}
 {{- end }}
+{{- if and .Values.probes.enabled (not (hasKey .Values.settings "CAS_PROBE_TARGETS_PER_JOB")) }}
+CAS_PROBE_TARGETS_PER_JOB: "1000"
+{{- end }}
 CAS_WEB_LISTEN_ADDRESS: ":10077"
 {{- $accounts := list }}
 {{- range $name, $role := .Values.accounts }}
