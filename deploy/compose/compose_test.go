@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
@@ -34,7 +35,7 @@ func load(t *testing.T, dotEnv string) *types.Project {
 		}
 	}
 	options, err := cli.NewProjectOptions([]string{filepath.Join(folder, "compose.yaml")},
-		cli.WithWorkingDirectory(folder), cli.WithEnvFiles(), cli.WithDotEnv)
+		cli.WithWorkingDirectory(folder), cli.WithEnvFiles(), cli.WithDotEnv, cli.WithProfiles([]string{"probes"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +86,15 @@ func TestExporter(t *testing.T) {
 	}
 	if !actual.ReadOnly || !slices.Equal(actual.CapDrop, []string{"ALL"}) || !slices.Equal(actual.SecurityOpt, []string{"no-new-privileges:true"}) {
 		t.Error("the exporter runs with more rights than it needs")
+	}
+}
+
+// TestServed: the job is the shipped one, at this file's addresses.
+func TestServed(t *testing.T) {
+	_, shipped, _ := strings.Cut(read(t, "../prometheus/served.yml"), "scrape_configs:\n")
+	want := strings.NewReplacer("localhost:10077", "exporter:10077", "localhost:9115", "blackbox:9115").Replace(shipped)
+	if got := read(t, "prometheus.yml"); !strings.Contains(got, want) {
+		t.Errorf("prometheus.yml does not have\n%s", want)
 	}
 }
 
