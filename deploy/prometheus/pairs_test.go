@@ -74,12 +74,12 @@ func covers() map[pair][]cover {
 
 func (p pair) String() string { return p.job + "/" + p.worker }
 
-// pairsTest is a test for promtool: a job for each pair, untouched for two hours, and what fires in the end.
-func pairsTest(table map[pair][]cover) string {
-	var series, fires strings.Builder
+// pairsTest has a job for each pair, untouched for two hours, and what fires in the end.
+func pairsTest(table map[pair][]cover) test {
+	c := test{Name: "pairs", Interval: "4m", Expressions: []exprTest{{EvalTime: "2h", Expr: `group by (alertname, job_id) (ALERTS{alertstate="firing"})`}}}
 	for _, p := range slices.SortedFunc(maps.Keys(table), func(a, b pair) int { return strings.Compare(a.String(), b.String()) }) {
 		add := func(values, family, labels string) {
-			fmt.Fprintf(&series, "      - {values: %s, series: 'aliyun_cas_deployment_%s{job=\"cas\",instance=\"a\",job_id=\"%s\"%s}'}\n", values, family, p, labels)
+			c.InputSeries = append(c.InputSeries, series{fmt.Sprintf(`aliyun_cas_deployment_%s{job="cas",instance="a",job_id="%s"%s}`, family, p, labels), values})
 		}
 		add("1x30", "job_up", "")
 		add("0x30", "failed_workers_omitted", "")
@@ -92,11 +92,10 @@ func pairsTest(table map[pair][]cover) string {
 		add("1x30", "workers", group)
 		add("0x30", "workers_oldest_modified_timestamp_seconds", group)
 		for _, name := range fired(table[p]) {
-			fmt.Fprintf(&fires, "          - {labels: '{alertname=\"%s\", job_id=\"%s\"}', value: 1}\n", name, p)
+			c.Expressions[0].Samples = append(c.Expressions[0].Samples, sample{fmt.Sprintf(`{alertname="%s", job_id="%s"}`, name, p), 1})
 		}
 	}
-	return "rule_files: [rules.yml]\nevaluation_interval: 4m\ntests:\n  - name: pairs\n    interval: 4m\n    input_series:\n" + series.String() +
-		"    promql_expr_test:\n      - eval_time: 2h\n        expr: group by (alertname, job_id) (ALERTS{alertstate=\"firing\"})\n        exp_samples:\n" + fires.String()
+	return c
 }
 
 // fired returns the names of the alerts, each once.
@@ -113,8 +112,7 @@ func fired(covers []cover) []string {
 
 // TestEveryPairIsCovered: whatever a job and its workers can be stuck in raises exactly the alerts of the table.
 func TestEveryPairIsCovered(t *testing.T) {
-	rules, blocks := alerts(t)
-	table := covers()
+	rules, table := textless(shipped(t)), covers()
 	if len(table) != 7*10 {
 		t.Errorf("%d pairs, want 7 statuses of a job by 10 of a worker", len(table))
 	}
@@ -132,17 +130,17 @@ func TestEveryPairIsCovered(t *testing.T) {
 			named[name] = true
 		}
 	}
-	if output, ok := testRules(t, rules, pairsTest(table), ""); !ok {
+	if output, ok := check(t, rules, pairsTest(table)); !ok {
 		t.Error(output)
 	}
 	for name := range named {
-		i := slices.IndexFunc(blocks, func(b block) bool { return b.name == name })
-		if i < 0 {
-			t.Errorf("there is no alert %s", name)
-			continue
-		}
 		t.Run("without "+name, func(t *testing.T) {
-			if _, ok := testRules(t, strings.Replace(rules, blocks[i].expression(), "          vector(1) > 2\n", 1), pairsTest(table), ""); ok {
+			t.Parallel()
+			others := slices.DeleteFunc(slices.Clone(rules), func(r rule) bool { return r.Alert == name })
+			if len(others) == len(rules) {
+				t.Fatal("there is no such alert")
+			}
+			if _, ok := check(t, others, pairsTest(table)); ok {
 				t.Error("no pair fails")
 			}
 		})

@@ -11,26 +11,15 @@ import (
 // annotations returns the texts of all alerts, each as `alert name`.
 func annotations(t *testing.T) map[string]string {
 	t.Helper()
-	_, blocks := alerts(t)
-	texts, anchors := map[string]string{}, map[string]string{}
-	one := regexp.MustCompile(`(?m)^          (summary|description|page_url|runbook_url|console_url): (&\w+ )?(\*\w+|>-\n(?:            .*\n)+|.*)`)
-	for i, b := range blocks {
-		found := one.FindAllStringSubmatch(b.text, -1)
-		if want := len(regexp.MustCompile(`(?m)^          \w+: `).FindAllString(b.text, -1)); len(found) < 4 || len(found) != want {
-			t.Fatalf("%d texts of %s are understood, of %d", len(found), b.name, want)
+	texts := map[string]string{}
+	for _, r := range alerts(t) {
+		for _, name := range []string{"summary", "description", "runbook_url", "console_url"} {
+			if r.Annotations[name] == "" {
+				t.Fatalf("%s has no %s", r.Alert, name)
+			}
 		}
-		for _, m := range found {
-			text := m[3]
-			if folded, ok := strings.CutPrefix(text, ">-\n"); ok {
-				text = strings.Join(strings.Fields(folded), " ")
-			}
-			if name, ok := strings.CutPrefix(text, "*"); ok {
-				text = anchors[name]
-			}
-			if m[2] != "" {
-				anchors[strings.Trim(m[2], "& ")] = text
-			}
-			texts[fmt.Sprintf("%s %s (alert %d)", b.name, m[1], i+1)] = text
+		for name, text := range r.Annotations {
+			texts[fmt.Sprintf("%s %s (%s)", r.Alert, name, r.Labels["severity"])] = text
 		}
 	}
 	return texts
@@ -69,28 +58,28 @@ func TestAlertsLeadToPages(t *testing.T) {
 	}
 }
 
-// sample is what a query in a text returns.
-type sample struct {
+// found is what a query in a text returns.
+type found struct {
 	Labels map[string]string
 	Value  float64
 }
 
 // functions returns those that texts use. Queries find a series without labels, or nothing.
-func functions(t *testing.T, found bool, queries *[]string) template.FuncMap {
+func functions(t *testing.T, some bool, queries *[]string) template.FuncMap {
 	t.Helper()
 	duration := func(v float64) string { return fmt.Sprint(v, "s") }
 	return template.FuncMap{
-		"query": func(q string) []sample {
+		"query": func(q string) []found {
 			*queries = append(*queries, q)
-			if !found {
+			if !some {
 				return nil
 			}
-			return []sample{{map[string]string{}, 1}}
+			return []found{{map[string]string{}, 1}}
 		},
-		"first":              func(s []sample) sample { return s[0] },
-		"value":              func(s sample) float64 { return s.Value },
-		"label":              func(name string, s sample) string { return s.Labels[name] },
-		"sortByLabel":        func(_ string, s []sample) []sample { return s },
+		"first":              func(s []found) found { return s[0] },
+		"value":              func(s found) float64 { return s.Value },
+		"label":              func(name string, s found) string { return s.Labels[name] },
+		"sortByLabel":        func(_ string, s []found) []found { return s },
 		"reReplaceAll":       func(pattern, by, text string) string { return regexp.MustCompile(pattern).ReplaceAllString(text, by) },
 		"humanizeTimestamp":  duration,
 		"humanizeDuration":   duration,
@@ -102,10 +91,10 @@ func functions(t *testing.T, found bool, queries *[]string) template.FuncMap {
 // where Prometheus prints nothing. So without missingkey=zero no text fails, and none shows the hole.
 func TestTextsRenderWithoutLabels(t *testing.T) {
 	for name, text := range annotations(t) {
-		for _, found := range []bool{true, false} {
+		for _, some := range []bool{true, false} {
 			for _, labels := range []map[string]string{{}, {"job": "cas", "job_id": "8888", "status": "error"}} {
 				var queries []string
-				parsed, err := template.New(name).Funcs(functions(t, found, &queries)).Parse(`{{$labels := .Labels}}{{$value := .Value}}` + text)
+				parsed, err := template.New(name).Funcs(functions(t, some, &queries)).Parse(`{{$labels := .Labels}}{{$value := .Value}}` + text)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -126,10 +115,6 @@ func TestTextsRenderWithoutLabels(t *testing.T) {
 // TestTextsAskTheirOwnExporter: no query of a text finds the series of another cluster, namespace, scrape job or, where
 // the alert has them, account, API region and deployment job.
 func TestTextsAskTheirOwnExporter(t *testing.T) {
-	_, blocks := alerts(t)
-	if len(blocks) < 20 {
-		t.Fatalf("%d alerts", len(blocks))
-	}
 	identity := map[string]string{"cluster": "c", "namespace": "n", "job": "j", "account": "a", "api_region": "r", "job_id": "8888"}
 	asked := 0
 	for name, text := range annotations(t) {
