@@ -112,6 +112,50 @@ func TestTextsRenderWithoutLabels(t *testing.T) {
 	}
 }
 
+// ofExporters says whether an alert is about exporters, whatever accounts they watch.
+func ofExporters(name string) bool {
+	return regexp.MustCompile(`^AliyunCas(ExporterDown|ExporterTargetDown|ShardMissing)\b`).MatchString(name)
+}
+
+// TestTextsSayWhereAndSinceWhen: whoever has nothing but the summary and the description of an alert knows which
+// exporter or account it is about, how long it has been so, and what a worker is.
+func TestTextsSayWhereAndSinceWhen(t *testing.T) {
+	labels := map[string]string{
+		"cluster": "A-CLUSTER", "namespace": "A-NAMESPACE", "job": "A-SCRAPE-JOB", "account": "AN-ACCOUNT", "api_region": "A-REGION", "job_id": "8888",
+	}
+	for _, r := range alerts(t) {
+		rendered := map[string]string{}
+		for _, text := range []string{"summary", "description"} {
+			var queries []string
+			parsed := template.Must(template.New(r.Alert).Funcs(functions(t, true, &queries)).Parse(`{{$labels := .Labels}}{{$value := .Value}}` + r.Annotations[text]))
+			var out strings.Builder
+			if err := parsed.Execute(&out, map[string]any{"Labels": labels, "Value": 7.0}); err != nil {
+				t.Fatal(err)
+			}
+			rendered[text] = out.String()
+		}
+		where := []string{"A-CLUSTER", "AN-ACCOUNT", "A-REGION"}
+		if ofExporters(r.Alert) {
+			where = []string{"A-CLUSTER", "A-NAMESPACE", "A-SCRAPE-JOB"}
+		}
+		for _, label := range where {
+			if !strings.Contains(rendered["summary"], label) {
+				t.Errorf("%s: the summary does not say %s: %s", r.Alert, label, rendered["summary"])
+			}
+		}
+		whole := rendered["summary"] + " " + rendered["description"]
+		if !regexp.MustCompile(`\b[17]s\b`).MatchString(whole) {
+			t.Errorf("%s does not say since when: %s", r.Alert, whole)
+		}
+		if regexp.MustCompile(`[^(]\bworkers?\b`).MatchString(whole) && !regexp.MustCompile(`A worker deploys to one resource|\(one per resource\)`).MatchString(rendered["description"]) {
+			t.Errorf("%s does not say what a worker is: %s", r.Alert, whole)
+		}
+		if len(whole) > 1800 {
+			t.Errorf("%s has %d bytes, want at most 1800", r.Alert, len(whole))
+		}
+	}
+}
+
 // TestTextsAskTheirOwnExporter: no query of a text finds the series of another cluster, namespace, scrape job or, where
 // the alert has them, account, API region and deployment job.
 func TestTextsAskTheirOwnExporter(t *testing.T) {
@@ -124,7 +168,7 @@ func TestTextsAskTheirOwnExporter(t *testing.T) {
 			t.Fatal(err)
 		}
 		of := []string{"cluster", "namespace", "job"}
-		if !strings.HasPrefix(name, "AliyunCasExporterDown") && !strings.HasPrefix(name, "AliyunCasExporterTargetDown") && !strings.HasPrefix(name, "AliyunCasShardMissing") {
+		if !ofExporters(name) {
 			of = append(of, "account", "api_region")
 		}
 		if strings.HasPrefix(name, "AliyunCasOldCertificateServed") || strings.HasPrefix(name, "AliyunCasDeployedHostUnreachable") {
