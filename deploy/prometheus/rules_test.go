@@ -200,17 +200,18 @@ func check(t *testing.T, rules []rule, tests ...test) (output string, ok bool) {
 			Rules []rule `yaml:"rules"`
 		}
 		var groups []group
+		var order []string // the file's: with samples as old as the look-back, a group that reads another must come later
 		short, reached := c.cut(rules)
 		for _, r := range reached {
 			if n := len(groups); n == 0 || groups[n-1].Name != r.group {
-				groups = append(groups, group{Name: r.group})
+				groups, order = append(groups, group{Name: r.group}), append(order, r.group)
 			}
 			groups[len(groups)-1].Rules = append(groups[len(groups)-1].Rules, r)
 		}
 		ruleFile, testFile := fmt.Sprintf("rules%d.yml", i), fmt.Sprintf("test%d.yml", i)
 		for name, content := range map[string]any{
 			ruleFile: map[string]any{"groups": groups},
-			testFile: map[string]any{"rule_files": []string{ruleFile}, "evaluation_interval": c.Interval, "tests": []test{short}},
+			testFile: map[string]any{"rule_files": []string{ruleFile}, "evaluation_interval": c.Interval, "group_eval_order": order, "tests": []test{short}},
 		} {
 			text, err := yaml.Marshal(content)
 			if err != nil {
