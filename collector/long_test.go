@@ -3,9 +3,11 @@ package collector_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -208,6 +210,72 @@ func TestALateListingTakesNothingBack(t *testing.T) {
 			t.Error("the job has not ended")
 		}
 		synctest.Wait()
+	})
+}
+
+// crossing is a transport that takes long, and knows how many calls about a job are under
+// way.
+type crossing struct {
+	http.RoundTripper
+	takes func() time.Duration
+
+	mu    sync.Mutex
+	calls map[string]int // by job_id
+	most  int
+}
+
+func (c *crossing) RoundTrip(req *http.Request) (*http.Response, error) {
+	job := req.URL.Query().Get("JobId")
+	count := func(n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.calls[job] += n; job != "" {
+			c.most = max(c.most, c.calls[job])
+		}
+	}
+	count(1)
+	defer count(-1)
+	time.Sleep(c.takes())
+	return c.RoundTripper.RoundTrip(req)
+}
+
+// TestAJobIsNeverPolledTwiceAtATime has jobs come, go and change while every call, the
+// listing's too, takes up to two intervals. A job of one page that is polled once at a time
+// has one call.
+func TestAJobIsNeverPolledTwiceAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 2))
+		sim := simulator.New(simulator.Options{Now: time.Now})
+		transport := &crossing{RoundTripper: sim.Transport(), calls: map[string]int{}, takes: func() time.Duration {
+			return rand.N(2 * time.Minute)
+		}}
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.Transport, s.RequestTimeout, s.account.JobIDs = transport, 3*time.Minute, []int64{1}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		ended := make(chan struct{})
+		go func() {
+			schedule.Accounts{r.Account}.Run(ctx)
+			close(ended)
+		}()
+		for ctx.Err() == nil {
+			id := 1 + random.Int64N(4)
+			switch random.IntN(4) {
+			case 0:
+				sim.DeleteJob(id)
+			case 1:
+				sim.PutJob(simulator.Job{ID: id, Status: "success", Modified: time.Now().Add(-time.Hour)}, crowd(8))
+			default:
+				sim.PutJob(simulator.Job{ID: id, Status: "processing", Modified: time.Now()}, crowd(8))
+			}
+			time.Sleep(rand.N(2 * time.Minute))
+		}
+		<-ended
+		if transport.most != 1 || total(sim.Calls()) < 1000 {
+			t.Errorf("%d calls about a job were under way at a time, of %d in all", transport.most, total(sim.Calls()))
+		}
 	})
 }
 
