@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/pem"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -110,6 +111,7 @@ func (a *api) took() time.Duration {
 type estate struct {
 	jobs, workers, places int
 	apart                 int64 // from one worker's id to the next
+	hosts                 bool  // each worker has a host of its own
 	status                string
 }
 
@@ -142,6 +144,9 @@ func (e estate) put(sim *simulator.Simulator, first int64) {
 				ID: id*100_000_000 + int64(i)*e.apart, Status: "success", CloudProduct: []string{"SLB", "CDN"}[place%2], RegionID: regions[place/2],
 				Created: at, Modified: at, InstanceID: "lb-2ze7jvmapp6sjw7glvgx0", ListenerID: "lsn-lhl8y7s1e1ngc3m3zz@443", Port: 443,
 				ResourceDomain: "www.example.com", CertName: "www.example.com-2026", CertID: 12073663,
+			}
+			if e.hosts {
+				workers[i].ResourceDomain = fmt.Sprintf("host-%07d.example.com", i)
 			}
 			if e.status != "success" && i%50 == 49 {
 				workers[i].Status = "error"

@@ -38,13 +38,14 @@ func growth(b *bench) ([]figure, error) {
 }
 
 // sweepCost returns the processor seconds and the peak memory of one sweep.
-func (b *bench) sweepCost(e estate) (seconds, mib float64, err error) {
+func (b *bench) sweepCost(e estate, settings ...string) (seconds, mib float64, err error) {
 	a, err := serve(e.simulator(), false, 0)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer a.close()
-	p, err := b.startExporter(a, "CAS_JOB_IDS=1", "CAS_POLL_INTERVAL=1h", "CAS_RESYNC_INTERVAL=24h", fmt.Sprint("CAS_MAX_WORKERS_PER_JOB=", e.workers))
+	settings = append(settings, "CAS_JOB_IDS=1", "CAS_POLL_INTERVAL=1h", "CAS_RESYNC_INTERVAL=24h", fmt.Sprint("CAS_MAX_WORKERS_PER_JOB=", e.workers))
+	p, err := b.startExporter(a, settings...)
 	if err != nil {
 		return 0, 0, err
 	}

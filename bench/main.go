@@ -31,6 +31,7 @@ func experiments() []experiment {
 		{"idle", "100 finished jobs of 110 workers, polled each minute, scraped every 15 s, for two minutes.", idle},
 		{"discovery", "1,000 finished jobs of 110 workers and 5 that move.", discovery},
 		{"memory", "One sweep of 1,000,000 workers.", memory},
+		{"hosts", "One sweep of 1,000,000 workers, each with a host of its own, without and with 1,000 of them as probe targets.", hosts},
 		{"watch", "10,000 finished jobs of 110 workers: read once, then ten rounds with a scrape each second.", watch},
 		{"growth", "The same at three sizes; the exponent is the slope of the logarithms.", growth},
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,6 +36,21 @@ func memory(b *bench) ([]figure, error) {
 	}
 	figures = append(figures, figure{"exporter, ids far apart: peak resident memory", scattered, " MiB", "< 128 MiB"})
 	return b.againstNaive(a, figures, "-job", "1")
+}
+
+// hosts sweeps a million workers and keeps no hosts, then a thousand.
+func hosts(b *bench) (figures []figure, err error) {
+	e := huge(1_000_000)
+	e.hosts = true
+	for name, limit := range map[string]string{"off": "0", "1,000 targets": "1000"} {
+		seconds, mib, err := b.sweepCost(e, "CAS_PROBE_TARGETS_PER_JOB="+limit)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, figure{name + ": CPU", seconds, " s", ""}, figure{name + ": peak resident memory", mib, " MiB", "< 128 MiB"})
+	}
+	slices.SortFunc(figures, func(a, b figure) int { return strings.Compare(b.name, a.name) })
+	return figures, nil
 }
 
 // againstNaive adds the peak of the naive exporter, and the ratio.

@@ -67,10 +67,8 @@ func (d *decoder) complain(format string, args ...any) {
 }
 
 // number reads a whole number; 0 where there is no readable one.
-func (d *decoder) number() int64 { return whole(d.scalar()) }
-
-func whole(text []byte) int64 {
-	n, err := strconv.ParseInt(string(text), 10, 64)
+func (d *decoder) number() int64 {
+	n, err := strconv.ParseInt(string(d.scalar()), 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -21,14 +21,14 @@ const (
 // heldBack keeps values of a worker that are used or dropped depending on fields that may
 // come later. One heldBack is used for all rows of a page.
 type heldBack struct {
-	resourceID                                     int64
-	instance, listener, port, domain, cert, certID jsontext.Value
+	resourceID, certID                     int64
+	instance, listener, port, domain, cert jsontext.Value
 }
 
 func (h *heldBack) clear() {
-	h.resourceID = 0
+	h.resourceID, h.certID = 0, 0
 	h.instance, h.listener, h.port = h.instance[:0], h.listener[:0], h.port[:0]
-	h.domain, h.cert, h.certID = h.domain[:0], h.cert[:0], h.certID[:0]
+	h.domain, h.cert = h.domain[:0], h.cert[:0]
 }
 
 // key identifies the resource. A product and a region alone, or with a port, do not.

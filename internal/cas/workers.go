@@ -131,7 +131,11 @@ func (w *Worker) read(d *decoder, held *heldBack, hosts bool) {
 		case "ResourceId":
 			held.resourceID = d.number()
 		case "CertId":
-			held.certID = append(held.certID[:0], d.next()...)
+			if hosts {
+				held.certID = d.number()
+			} else {
+				d.skip()
+			}
 		case "InstanceId":
 			held.instance = append(held.instance[:0], d.next()...)
 		case "ListenerId":
@@ -162,7 +166,7 @@ func (w *Worker) read(d *decoder, held *heldBack, hosts bool) {
 		w.Port, w.CertName = d.remembered(held.port), d.remembered(held.cert)
 	case w.Status == StatusSuccess && hosts:
 		w.ResourceDomain, w.Port, w.CertName = label(d.content(held.domain)), d.remembered(held.port), d.remembered(held.cert)
-		w.CertID = whole(d.content(held.certID))
+		w.CertID = held.certID
 	}
 }
 
