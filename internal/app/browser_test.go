@@ -60,7 +60,7 @@ func TestPagesInBrowser(t *testing.T) {
 			{"empty", "", []view{light}, 0, true, []string{"There is no job to watch.", "CAS_DISCOVERY_MAX_AGE", "^renew-(www|api)$"}},
 		}},
 		{"no workers", empty(), nil, polled, []look{
-			{"job-empty", "jobs/7", []view{light}, 0, true, []string{"without-workers", "No alert has a reason to fire"}},
+			{"job-empty", "jobs/7", []view{light}, 0, true, []string{"without-workers", "CAS reports no trouble with this job"}},
 		}},
 		{"stale", stale(t), short, `deployment_job_up\{job_id="401"\} 0`, []look{
 			{"job-stale", "jobs/401", []view{light}, 0, true, []string{"too old to be shown", "not confirmed", "The API of Alibaba Cloud cannot be read.", "network"}},

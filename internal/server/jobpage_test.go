@@ -228,6 +228,16 @@ func TestPagesShareOneLook(t *testing.T) {
 	})
 }
 
+// TestSpellingsOfPath: the links of a page fit the address by which it was asked for, whoever asked in another way before.
+func TestSpellingsOfPath(t *testing.T) {
+	f := newServer(t, func(o *server.Options) { o.Status = func() server.Status { return crowdedStatus(1, 1) } })
+	for _, c := range [][2]string{{"/jobs/account-0%2F1", "../"}, {"/jobs/account-0/1", "../../"}} {
+		if page := f.ask("GET", c[0]).Body.String(); !strings.Contains(page, `href="`+c[1]+`style.css"`) {
+			t.Errorf("%s has no link to %sstyle.css:\n%s", c[0], c[1], page)
+		}
+	}
+}
+
 // BenchmarkStartPage renders the start page of 10,000 jobs: as all see it, as one filters it, and as JSON.
 func BenchmarkStartPage(b *testing.B) {
 	s := crowdedStatus(1, 10_000)

@@ -158,7 +158,7 @@ func (p *pages) showJob(w http.ResponseWriter, r *http.Request) {
 		p.missing(w, r, newMissing(s, account, number, root))
 		return
 	}
-	p.serve(w, r, p.job, fmt.Sprintf("%q", asked), func() any {
+	p.serve(w, r, p.job, fmt.Sprintf("%q", []string{asked, root}), func() any {
 		d, _ := p.options.Detail(a.Name, a.Region, number) // empty if it has just left
 		page := newJobPage(a, j, &d, p.options.Now())
 		page.Root, page.Demo = root, s.Demo
