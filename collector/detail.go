@@ -34,20 +34,21 @@ type Detail struct {
 	Matched       int64 // workers whose resource the certificate fits; the same
 }
 
-// Detail returns what is known of a job, and false if no such job is watched.
+// Detail returns what is known of a job, nothing and false if no such job is watched.
 func (c *Collector) Detail(account, region string, id int64) (d Detail, watched bool) {
+	d.Reported, d.Matched = -1, -1
 	n := slices.IndexFunc(c.accounts, func(a shown) bool { return a.Name == account && a.Region == region })
 	if n < 0 {
-		return Detail{}, false
+		return d, false
 	}
 	a := c.accounts[n]
 	views := a.Views(nil)
 	i, watched := slices.BinarySearchFunc(views, id, func(v *schedule.View, id int64) int { return cmp.Compare(v.ID, id) })
 	if !watched {
-		return Detail{}, false
+		return d, false
 	}
 	f := newFacts(views[i], a.Options, time.Now())
-	d = Detail{Record: f.record(), Reported: -1, Matched: -1}
+	d.Record = f.record()
 	if s := f.Snapshot; f.sweeps {
 		d.Swept, d.Failed, d.FailedOmitted, d.Groups = s.Swept, s.Failed, s.FailedOmitted, s.Groups
 		if f.ShowsStuck() {

@@ -143,8 +143,8 @@ func TestDetailOfJob(t *testing.T) {
 			account, region string
 			id              int64
 		}{{"other", "", 8888}, {"", "cn-hangzhou", 8888}, {"", "", 8889}} {
-			if _, is := r.facts.Detail(other.account, other.region, other.id); is {
-				t.Errorf("%v is watched", other)
+			if d, is := r.facts.Detail(other.account, other.region, other.id); is || d.Reported != -1 || d.Matched != -1 {
+				t.Errorf("%v is watched: %+v", other, d)
 			}
 		}
 		time.Sleep(11 * time.Minute)

@@ -140,7 +140,7 @@ func addressOf(domain, port string) (a Address, invalid bool) {
 	a = Address{strings.ToLower(domain), defaultPort}
 	if port != "" && port != "0" {
 		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
+		if err != nil || n == 0 {
 			return a, true
 		}
 		a.Port = uint16(n)

@@ -44,6 +44,7 @@ func TestAddressOf(t *testing.T) {
 		{strings.Repeat("a", 64) + ".example", ""}:      "",
 		{strings.Repeat("aaa.", 63) + "aa.example", ""}: "",
 		{"www.example.com", "65536"}:                    "",
+		{"www.example.com", "00"}:                       "",
 		{"www.example.com", "-1"}:                       "",
 		{"www.example.com", "https"}:                    "",
 	} {
