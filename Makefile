@@ -13,7 +13,7 @@ BINARY := aliyun_cas_exporter
 export VERSION REVISION CREATED LDFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules mutants dashboards screenshots chart chart-cluster clean attack e2e stack
+.PHONY: help build image packages release-snapshot ldflags demo quick test properties lint fmt check fuzz soak scale bench bench-check rules dashboards screenshots chart chart-cluster clean attack e2e stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,9 +94,6 @@ bench-check: ## hold allocations against bench/figures.txt
 
 rules: ## test the alerts, and that their tests see mistakes
 	.ci/rules.sh
-
-mutants: ## test the alerts with every mistake that we know to make: some minutes
-	MUTANTS=all .ci/rules.sh
 
 clean: ## remove what was built
 	rm -rf aliyun_cas_exporter dist coverage.out
