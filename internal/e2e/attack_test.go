@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,6 +44,7 @@ func TestAttack(t *testing.T) {
 		{"slow", func(ctx context.Context, address string) { crowd(ctx, address, 512, slow) }},
 		{"fast", func(ctx context.Context, address string) { crowd(ctx, address, 300, fast) }},
 		{"often", func(ctx context.Context, address string) { crowd(ctx, address, 512, often) }},
+		{"choosy", func(ctx context.Context, address string) { crowd(ctx, address, 300, choosy) }},
 		{"headers", func(ctx context.Context, address string) { crowd(ctx, address, 512, halfAHeader) }},
 		{"all", func(ctx context.Context, address string) {
 			var all sync.WaitGroup
@@ -304,15 +306,25 @@ func slow(ctx context.Context, conn net.Conn) {
 }
 
 // fast scrapes as fast as it is answered, on one connection.
-func fast(ctx context.Context, conn net.Conn) { ask(ctx, conn, "/metrics", 0) }
+func fast(ctx context.Context, conn net.Conn) { ask(ctx, conn, func() string { return "/metrics" }, 0) }
+
+// choosy asks for one page after the other that nobody else asks for, as fast as it is answered.
+func choosy(ctx context.Context, conn net.Conn) {
+	ask(ctx, conn, func() string {
+		n := rand.IntN(1_000_000)
+		return []string{fmt.Sprint("/?q=renewal&account=&status=success&alert=any&n=", n), fmt.Sprint("/?q=", n), fmt.Sprint("/jobs/", 240_000+n%attackJobs)}[n%3]
+	}, 0)
+}
 
 // often asks for the health before it has waited so long that its connection gives way.
-func often(ctx context.Context, conn net.Conn) { ask(ctx, conn, "/-/healthy", 500*time.Millisecond) }
+func often(ctx context.Context, conn net.Conn) {
+	ask(ctx, conn, func() string { return "/-/healthy" }, 500*time.Millisecond)
+}
 
 // ask asks on one connection until that ends, with pauses.
-func ask(ctx context.Context, conn net.Conn, path string, between time.Duration) {
+func ask(ctx context.Context, conn net.Conn, path func() string, between time.Duration) {
 	for answers := bufio.NewReader(conn); ; pause(ctx, between) {
-		_, _ = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n", path)
+		_, _ = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n", path())
 		resp, err := http.ReadResponse(answers, nil)
 		if err != nil {
 			return

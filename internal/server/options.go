@@ -23,7 +23,7 @@ type Options struct {
 	Facts           Facts                 // not in Gatherer
 	ProbeTargets    func(io.Writer) error // writes a JSON document
 	Ready           func() bool
-	Status          func() Status
+	Status          func() Status                                                    // its slices are the caller's
 	Detail          func(account, region string, job int64) (collector.Detail, bool) // of a job of Status
 	Console         func(region string) string                                       // optional: the console's address, for State.Region
 	Runbooks        string                                                           // Markdown
