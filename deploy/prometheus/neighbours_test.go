@@ -139,6 +139,25 @@ func jobSituations() []situation {
 		},
 		{"no worker failed, and later jobs reached none", []fact{status("74", "error"), wereRead("74"), superseded("74", zero)}, nil, []string{"DeploymentJobFailed job_id=74 status=error"}},
 		{"a job without groups runs; next door its workers are done, one after another", []fact{status("75", "processing"), ofJob("job_workers", "75", one)}, []fact{status("75", "processing"), workers("75", "success", "0+1x30")}, []string{"DeploymentJobStalled job_id=75"}},
+		{
+			"of two products, later jobs reached what failed of one",
+			[]fact{workers("76", "error", one), superseded("76", one), {"deployment_workers", "76", `cloud_product="CDN",region_id="",status="error"`, one, nil}},
+			nil,
+			[]string{"DeploymentWorkersFailed job_id=76 status=error"},
+		},
+		{
+			"a worker had waited for half an hour when it was last read",
+			[]fact{ofJob("job_last_success_timestamp_seconds", "77", "9000x30"), {"deployment_workers_oldest_modified_timestamp_seconds", "77", `cloud_product="SLB",region_id="",status="processing"`, "7200x30", nil}},
+			nil,
+			nil,
+		},
+		{
+			"the successor is deployed to a resource, and was not rolled back",
+			[]fact{cert("81", "81", "eighty", soon), cert("82", "82", "eighty", far), status("82", "success"), ofJob("job_rolled_back", "82", zero), ofJob("job_workers", "82", one)},
+			nil,
+			nil,
+		},
+		{"a certificate that is deployed expires", []fact{cert("83", "83", "eighty-three", soon), status("83", "success")}, nil, []string{"CertificateExpires cert_id=83"}},
 		{"a status is new", []fact{workers("27", "paused", one)}, nil, []string{"UndocumentedStatus job_id=27 status=paused"}},
 	}
 }
@@ -178,6 +197,16 @@ func exporterSituations() []situation {
 			nil,
 			[]string{"ShardMissing job=m account= api_region= total_shards=2"},
 		},
+		{
+			"both shards are there",
+			[]fact{
+				shard("2", one, "o", "i7"), of("shard_info", `shard="1",total_shards="2"`, one, "account", "", "api_region", "", "job", "o", "instance", "i8"),
+				of("total_shards", "", "2x30", "account", "", "api_region", "", "job", "o", "instance", "i7"),
+			},
+			nil,
+			nil,
+		},
+		{"a target with an exporter's name answers", []fact{up(one, "aliyun-cas-exporter", "i9")}, nil, nil},
 		{"all exporters are down", []fact{up(zero, "l", "i5"), shard("1", "1x2 stale", "l", "i5")}, nil, []string{"ExporterDown job=l account= api_region="}},
 	}
 }
@@ -207,7 +236,7 @@ func (all facts) add(label, value, jobSuffix string, f fact) {
 func (all facts) test(name string, fires []sample) test {
 	c := test{Name: name, Interval: "5m", Expressions: []exprTest{{
 		EvalTime: "150m",
-		Expr: `group by (alertname, job_id, cert_id, cluster, namespace, job, account, api_region)
+		Expr: `group by (alertname, job_id, cert_id, cert_name, cluster, namespace, job, account, api_region)
 			(ALERTS{alertstate="firing",cluster!="x",namespace!="x",job!="x",account!="x",api_region!="x",job_id!~".*x"})`,
 		Samples: fires,
 	}}}
@@ -249,7 +278,9 @@ func neighbourTest() test {
 			for _, other := range []string{"status", "action", "total_shards"} {
 				delete(where, other)
 			}
-			where["alertname"] = "AliyunCas" + name
+			if where["alertname"] = "AliyunCas" + name; name == "CertificateExpires" {
+				where["cert_name"] = where["cert_id"]
+			}
 			fires = append(fires, sample{"{" + list(where) + "}", 1})
 		}
 	}
