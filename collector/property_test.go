@@ -3,7 +3,9 @@ package collector_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -41,7 +43,7 @@ func TestEveryExportedCountIsTrue(t *testing.T) {
 		})
 	}
 	t.Logf("%d cases; jobs with series: %v", cases, checked)
-	for family := range promises() {
+	for _, family := range append(slices.Collect(maps.Keys(promises())), "probe_targets") {
 		if checked[family] == 0 {
 			t.Errorf("%s was never exported", family)
 		}
@@ -166,6 +168,7 @@ func (e *randomEstate) watch(rt *rapid.T, s *settings) {
 	}
 	a.PageSize = rapid.IntRange(1, 20).Draw(rt, "page size")
 	a.MaxNamed = rapid.SampledFrom([]int{100, 3, 0}).Draw(rt, "failed worker limit")
+	a.MaxHosts = rapid.SampledFrom([]int{0, 3, 100}).Draw(rt, "probe targets")
 	a.ResyncInterval = rapid.SampledFrom([]time.Duration{time.Hour, 10 * time.Minute}).Draw(rt, "resync")
 	if rapid.Bool().Draw(rt, "filtered") {
 		a.Statuses = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"pending", "processing", "success", "error", "rollback_error"}), 0, 3, rapid.ID).Draw(rt, "statuses")
@@ -186,6 +189,9 @@ func (e *randomEstate) worker(rt *rapid.T) simulator.Worker {
 		ID: e.nextID, Status: rapid.SampledFrom(statuses).Draw(rt, "status"),
 		CloudProduct: rapid.SampledFrom(products).Draw(rt, "product"), RegionID: rapid.SampledFrom(regions).Draw(rt, "region"),
 		InstanceID: "lb-" + strconv.FormatInt(e.nextID, 10), Port: int(e.nextID % 3), CertName: e.name,
+	}
+	if e.nextID%4 > 0 {
+		w.ResourceDomain = fmt.Sprintf("%s-%d.example", []string{"a", "B", "*"}[e.nextID%3], e.nextID%7)
 	}
 	if w.RegionID == "" && e.nextID%2 == 0 {
 		w.CloudRegion = "cn-beijing"
@@ -322,6 +328,31 @@ func (w *world) compare(rt *rapid.T, shown map[string]map[string]exposed, when s
 			}
 		}
 	}
+	for _, target := range probeTargets(rt, w.facts) {
+		fields := strings.Fields(target) // address, account, region, job
+		e := w.estates[slices.IndexFunc(w.estates, func(e *randomEstate) bool { return e.name == fields[1] })]
+		t := e.truths[fields[3]]
+		if t == nil || len(shown[e.name][fields[3]]["deployment_failed_workers_omitted"]) == 0 || !t.deployedTo(fields[0]) {
+			rt.Fatalf("%s: nothing in success was read at %s: %+v", when, target, t)
+		}
+		w.checked["probe_targets"]++
+	}
+}
+
+// deployedTo reports whether some worker was served as in success at an address.
+func (t *truth) deployedTo(address string) bool {
+	for _, variants := range t.rows {
+		for _, v := range variants {
+			port := v.port
+			if port == "" || port == "0" {
+				port = "443"
+			}
+			if v.status == "success" && strings.ToLower(v.domain)+":"+port == address {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // wrong says what is wrong with the series of a job.
