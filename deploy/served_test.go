@@ -12,18 +12,18 @@ import (
 // TestServed checks that what the README tells people to paste is what is shipped, at most ten lines, and that Prometheus'
 // job cannot be taken for an exporter by the alerts.
 func TestServed(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, keys := 0, map[string]bool{"modules:": true, "scrape_configs:": true} // that every configuration has
-	for _, name := range []string{"blackbox.yml", "served.yml"} {
-		text, err := os.ReadFile("prometheus/" + name)
+	read := func(path string) string {
+		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		shipped := regexp.MustCompile(`(?m)^ *#.*\n`).ReplaceAllString(string(text), "")
-		if !strings.Contains(string(readme), "\n"+shipped) {
+		return string(text)
+	}
+	readme := read("../README.md")
+	lines, keys := 0, map[string]bool{"modules:": true, "scrape_configs:": true} // that every configuration has
+	for _, name := range []string{"blackbox.yml", "served.yml"} {
+		shipped := regexp.MustCompile(`(?m)^ *#.*\n`).ReplaceAllString(read("prometheus/"+name), "")
+		if !strings.Contains(readme, "\n"+shipped) {
 			t.Errorf("the README does not have what prometheus/%s has:\n%s", name, shipped)
 		}
 		for line := range strings.Lines(shipped) {
@@ -41,12 +41,8 @@ func TestServed(t *testing.T) {
 		} `yaml:"scrape_configs"`
 	}
 	load(t, "prometheus/served.yml", func(text []byte, v any) error { return yaml.Unmarshal(text, v) }, &served)
-	rules, err := os.ReadFile("prometheus/rules.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	exporters := regexp.MustCompile(`up\{job=~"([^"]*)"\}`).FindSubmatch(rules)
-	if exporters == nil || len(served.Jobs) != 1 || regexp.MustCompile("^(?:"+string(exporters[1])+")$").MatchString(served.Jobs[0].Name) {
+	exporters := regexp.MustCompile(`up\{job=~"([^"]*)"\}`).FindStringSubmatch(read("prometheus/rules.yml"))
+	if exporters == nil || len(served.Jobs) != 1 || regexp.MustCompile("^(?:"+exporters[1]+")$").MatchString(served.Jobs[0].Name) {
 		t.Errorf("by %s the job of %v is an exporter", exporters, served.Jobs)
 	}
 }
