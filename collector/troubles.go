@@ -90,7 +90,9 @@ func workersFailed(f *facts) (text string, since time.Time, ok bool) {
 }
 
 func jobFailed(f *facts) (text string, since time.Time, ok bool) {
-	text = "ended in error, but none of its workers failed"
+	if text = "ended in error, but none of its workers failed"; f.sweeps && f.Snapshot.Filtered {
+		text = "ended in error, but none of the workers that are read failed"
+	}
 	return text, f.record().Ended, f.status == "error" && f.sweeps && f.errors.n+f.rollbacks.n+f.superseded == 0
 }
 

@@ -13,6 +13,10 @@ import (
 
 	diff "github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v2"
+
+	"aliyun_cas_exporter/collector/schedule"
+	"aliyun_cas_exporter/collector/sweep"
+	"aliyun_cas_exporter/internal/cas"
 )
 
 // rule is a rule of deploy/prometheus/rules.yml.
@@ -45,7 +49,7 @@ func TestConditionsAreTheAlerts(t *testing.T) {
 	for _, r := range rules(t) {
 		// What is said of a whole account, or of the exporter, has no job in its runbook's link. A certificate has several.
 		// What others probe the exporter does not see.
-		if strings.Contains(r.Expr, "probe") {
+		if strings.Contains(r.Expr, "probe") || strings.Contains(r.Expr, ":aliyun_cas_served_") {
 			continue
 		}
 		if strings.Contains(r.Annotations["runbook_url"], "job_id=") || r.Alert == "AliyunCasCertificateExpires" {
@@ -111,4 +115,21 @@ func TestThresholdsAreTheRules(t *testing.T) {
 
 func isCondition(r rule) bool {
 	return slices.ContainsFunc(conditions(), func(c condition) bool { return c.alert == r.Alert })
+}
+
+// TestFiltersHideFailures: what is said of a job's workers is said of those that are read.
+func TestFiltersHideFailures(t *testing.T) {
+	now := time.Now()
+	for filtered, want := range map[bool]string{
+		false: "ended in error, but none of its workers failed", true: "ended in error, but none of the workers that are read failed",
+	} {
+		v := &schedule.View{
+			Polled: true, Up: true, Success: now, Snapshot: &sweep.Snapshot{Swept: now, Filtered: filtered},
+			Record: schedule.Dated[*cas.Job]{Value: &cas.Job{Status: "error"}, Read: now, At: now},
+		}
+		got := Troubles([]*schedule.View{v}, &schedule.Options{PollInterval: time.Minute, MaxStaleness: time.Hour}, now)[0]
+		if len(got) != 1 || got[0].Text != want {
+			t.Errorf("filtered %v: got %+v, want %q", filtered, got, want)
+		}
+	}
 }
