@@ -143,7 +143,7 @@ func (w *world) probes(exporter *process, root issuer) {
 		return string(text)
 	}
 	w.write(dir+"/ca.pem", "%s", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.cert.Raw}))
-	w.write(dir+"/blackbox.yml", "%s", shipped("blackbox.yml", "tls: true", "tls: true, preferred_ip_protocol: ip4, tls_config: {ca_file: "+dir+"/ca.pem}"))
+	w.write(dir+"/blackbox.yml", "%s", shipped("blackbox.yml", "tls: true", "tls: true, tls_config: {ca_file: "+dir+"/ca.pem}"))
 	blackbox := start(w.T, nil, program(w.T, "E2E_BLACKBOX"), "--config.file="+dir+"/blackbox.yml", "--web.listen-address=127.0.0.1:0")
 	w.write(dir+"/served.yml", "%s", shipped("served.yml", "localhost:9115", blackbox.address,
 		`url: "http://localhost:10077/probe-targets"`, fmt.Sprintf(`url: "http://%s/probe-targets", refresh_interval: 1s`, exporter.address)))

@@ -24,7 +24,7 @@ type filter struct {
 // anyAlert is the filter for jobs in trouble.
 const anyAlert = "any"
 
-// newFilter reads the query of an address. What nobody can see matches nothing.
+// newFilter reads the query of an address, without what nobody can see.
 func newFilter(q url.Values) filter {
 	get := func(key string) string { return visible(q.Get(key), 100) }
 	return filter{get("account"), get("status"), get("alert"), get("q")}
