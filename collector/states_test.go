@@ -143,8 +143,8 @@ func TestDetailOfJob(t *testing.T) {
 			account, region string
 			id              int64
 		}{{"other", "", 8888}, {"", "cn-hangzhou", 8888}, {"", "", 8889}} {
-			if d, is := r.facts.Detail(other.account, other.region, other.id); is || d.Reported != -1 || d.Matched != -1 {
-				t.Errorf("%v is watched: %+v", other, d)
+			if none, is := r.facts.Detail(other.account, other.region, other.id); is || none.Reported != -1 || none.Matched != -1 {
+				t.Errorf("%v is watched: %+v", other, none)
 			}
 		}
 		time.Sleep(11 * time.Minute)
