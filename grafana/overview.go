@@ -27,6 +27,7 @@ func overview(labels map[string][]string) *board {
 	b.row("Resources that failed or are stuck", b.failedWorkers(), b.stuckWorkers(), b.places(), b.statuses())
 	b.row("Certificates and quota", b.certificates(), b.quota())
 	b.row("Is this data fresh?", b.api(), b.apiErrors(), b.age(), b.readable())
+	b.folded("Served", b.served()...)
 	b.folded("The last 30 days", b.products())
 	return b
 }

@@ -89,7 +89,7 @@ func (d *dashboard) queries() []query {
 // TestQueriesReturnData runs every query of the dashboards, as Grafana would,
 // against a Prometheus that scrapes the exporter in demo mode, one more as a named
 // account with native histograms, one whose API cannot be reached, one whose key is
-// refused, and one with a worker that is stuck.
+// refused, and one with a worker that is stuck and hosts that a prober connects to.
 func TestQueriesReturnData(t *testing.T) {
 	exporter := buildExporter(t)
 	demo := map[string]string{"CAS_REQUESTS_PER_SECOND": "100"}
@@ -98,8 +98,10 @@ func TestQueriesReturnData(t *testing.T) {
 		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret",
 	}
 	at := time.Now().Add(-time.Hour)
+	expires := at.AddDate(0, 3, 0)
+	certificates := []simulator.Certificate{{ID: 7, Name: "www", CommonName: "www.example.com", NotAfter: expires}}
 	estate := simulator.New(simulator.Options{})
-	estate.PutJob(simulator.Job{ID: 8888, Name: "renewal", Status: "success", JobType: "user", Created: at, Modified: at, Start: at, End: at},
+	estate.PutJob(simulator.Job{ID: 8888, Name: "renewal", Status: "success", JobType: "user", Created: at, Modified: at, Start: at, End: at, Certificates: certificates},
 		[]simulator.Worker{{
 			ID: 1, Status: "processing", CloudProduct: "SLB", RegionID: "cn-hangzhou", InstanceID: "lb-1", ListenerID: "lsn-1@443", Port: 443,
 			ResourceDomain: "www.example.com", CertName: "www", Created: at, Modified: at,
@@ -119,7 +121,8 @@ func TestQueriesReturnData(t *testing.T) {
     always_scrape_classic_histograms: true
     metric_relabel_configs:
       - {source_labels: [__name__], regex: aliyun_cas_(deployment|discovery|poll|api)_.*, target_label: account, replacement: prod}
-`})
+`},
+		probing(startProber(t, host{"prod", 8888, 7, expires}, host{"prod", 8888, 7, at}, host{"prod", 8888, 7, time.Time{}}), "cluster: eu"))
 	count := 0
 	for file, d := range dashboards(t) {
 		options := map[string][]string{}

@@ -50,13 +50,22 @@ func (c *catalog) family(name string) (string, []string) {
 // ruled is recorded as soon as a job was read: it tells that the rules are loaded.
 const ruled = "job_id:aliyun_cas_deployment_job_last_success_timestamp_seconds:max"
 
+// When the certificate expires that a host serves: as a prober says, and as recorded at
+// the last good probe.
+const (
+	chainExpiry = "probe_ssl_last_chain_expiry_timestamp_seconds"
+	servedLast  = "instance:aliyun_cas_served_certificate_not_after_timestamp_seconds:min"
+)
+
 // foreign returns families that the exporter does not list: those of every process,
-// and those that Prometheus makes of the rules.
+// those of a prober, and those that Prometheus makes of the rules.
 func foreign() map[string][]string {
+	probe := []string{"account", "job_id", "cloud_product", "region_id"}
 	return map[string][]string{
 		"aliyun_cas_exporter_build_info": nil,
 		"process_cpu_seconds_total":      nil, "process_resident_memory_bytes": nil, "process_start_time_seconds": nil,
 		"ALERTS": nil, "ALERTS_FOR_STATE": nil, ruled: nil,
+		"probe_success": probe, chainExpiry: probe, servedLast: probe,
 	}
 }
 
@@ -122,9 +131,12 @@ func (c *catalog) known(expr, by string, none int) string {
 
 // named adds the label job_name to series about jobs; it is empty as long as the
 // job's record was not read.
-func (c *catalog) named(expr string) string {
+func (c *catalog) named(expr string) string { return c.namedBy(jobs, expr) }
+
+// namedBy does so for series that know of their job what labels lists.
+func (c *catalog) namedBy(labels, expr string) string {
 	return fmt.Sprintf("%s\n* on (%[2]s) group_left (job_name) (\n  topk by (%[2]s) (1, %[3]s)\n  or on (%[2]s) %[4]s >= bool 0\n)",
-		expr, jobs, c.latest("deployment_job_info"), c.latest("deployment_job_up"))
+		expr, labels, c.latest("deployment_job_info"), by("max", labels, c.series("deployment_job_up")))
 }
 
 // by is an aggregation.

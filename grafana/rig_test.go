@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -86,6 +87,40 @@ func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
 		return nil
 	})
 	return p
+}
+
+// host is what a prober finds: the host's job and its certificate, and when the one expires
+// that it serves. The zero time is that of a host that does not answer.
+type host struct {
+	account   string
+	job, cert int64
+	served    time.Time
+}
+
+// startProber answers as blackbox_exporter would about these hosts, until the test ends.
+func startProber(t *testing.T, hosts ...host) (address string) {
+	t.Helper()
+	var text strings.Builder
+	for i, h := range hosts {
+		labels := fmt.Sprintf(`{account=%q,job_id="%d",cert_id="%d",cert_name="www",cloud_product="SLB",region_id="cn-hangzhou",instance="www-%d.example.com:443"}`, h.account, h.job, h.cert, i)
+		success := 0
+		if !h.served.IsZero() {
+			success = 1
+			fmt.Fprintf(&text, "probe_ssl_last_chain_expiry_timestamp_seconds%s %d\n", labels, h.served.Unix())
+		}
+		fmt.Fprintf(&text, "probe_success%s %d\n", labels, success)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = w.Write([]byte(text.String()))
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// probing is a scrape of such a prober.
+func probing(address, labels string) scrape {
+	return scrape{job: "served", targets: []string{address}, labels: labels, more: "    honor_labels: true\n"}
 }
 
 // get asks Prometheus' API.

@@ -12,7 +12,8 @@ import (
 // exported is what exporters export in the end: two replicas in cluster a, one each
 // in b to f, two of three shards in g, and one in i that watches two regions of the
 // API. Job 1 succeeded with failures, of which job 2 repaired some. Job 2 runs.
-// Job 0 was deleted.
+// Job 0 was deleted. A prober, and a second one for two hosts, check five hosts of these jobs,
+// of which one serves the new certificate; and one of a job that nobody watches.
 const exported = `
 poll_interval_seconds{cluster="a", instance="1"} 60x2880
 poll_interval_seconds{cluster="a", instance="2", pod="x"} 60x2880
@@ -79,6 +80,29 @@ deployment_quota_used{cluster="a", instance="1"} 94x2880
 deployment_quota_used{cluster="f"} 94x2880
 deployment_job_certificate_not_after_timestamp_seconds{cluster="a", instance="1", job_id="1", cert_id="7", common_name="b.example.com"} 345600x2880
 deployment_job_certificate_not_after_timestamp_seconds{cluster="a", instance="1", job_id="1", cert_id="8", common_name="a.example.com"} 259200x2880
+probe_success{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="new:443"} 1x2880
+probe_ssl_last_chain_expiry_timestamp_seconds{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="new:443"} 343800x2880
+instance:aliyun_cas_served_certificate_not_after_timestamp_seconds:min{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="new:443"} 343800x2880
+probe_success{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="new:443", prober="2"} 0x2880
+probe_success{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="both:443"} 1x2880
+probe_ssl_last_chain_expiry_timestamp_seconds{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="both:443"} 345600x2880
+instance:aliyun_cas_served_certificate_not_after_timestamp_seconds:min{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="both:443"} 345600x2880
+probe_success{cluster="a", job_id="2", cert_id="9", cert_name="www", cloud_product="SLB", instance="both:443"} 1x2880
+probe_ssl_last_chain_expiry_timestamp_seconds{cluster="a", job_id="2", cert_id="9", cert_name="www", cloud_product="SLB", instance="both:443"} 345600x2880
+instance:aliyun_cas_served_certificate_not_after_timestamp_seconds:min{cluster="a", job_id="2", cert_id="9", cert_name="www", cloud_product="SLB", instance="both:443"} 345600x2880
+probe_success{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443"} 1x2880
+probe_success{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443", prober="2"} 0x2880
+probe_ssl_last_chain_expiry_timestamp_seconds{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443"} 200000x2880
+instance:aliyun_cas_served_certificate_not_after_timestamp_seconds:min{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443"} 200000x2880
+probe_success{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="expired:443"} 0x2880
+instance:aliyun_cas_served_certificate_not_after_timestamp_seconds:min{cluster="a", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="expired:443"} 170000x2880
+probe_success{cluster="a", job_id="1", cert_id="8", cert_name="www", cloud_product="SLB", instance="silent:443"} 0x2880
+probe_success{cluster="a", job_id="5", cert_id="8", cert_name="www", cloud_product="SLB", instance="gone:443"} 0x2880
+probe_success{cluster="a", instance="another"} 0x2880
+probe_targets{cluster="a", instance="1"} 5x2880
+probe_targets{cluster="d"} 0x2880
+probe_targets{cluster="f"} 3x2880
+deployment_job_certificate_not_after_timestamp_seconds{cluster="a", instance="1", job_id="2", cert_id="9", common_name="c.example.com"} 432000x2880
 api_last_error_info{cluster="c", action="ListWorkerResource", reason="server_error", code="InternalError"} 1x2880
 api_clock_skew_seconds{cluster="a", instance="1"} -70x2880
 api_clock_skew_seconds{cluster="a", instance="2", pod="x"} 10x2880
@@ -118,24 +142,30 @@ func answers() map[string][]string {
 		"Done in running jobs A": {
 			`{cluster="a", job="cas"} 0.75`, `{cluster="f", job="cas"} -1`,
 		},
-		"Unreadable jobs A":              {`{cluster="a", job="cas"} 0`, `{cluster="f", job="cas"} 1`, `{cluster="i", job="cas"} 1`},
-		"Repaired failures A":            {`{cluster="a", job="cas"} 3`, `{cluster="f", job="cas"} 0`},
-		"Not listed below A":             {`{cluster="a", job="cas"} 7`, `{cluster="f", job="cas"} 0`},
-		"Jobs, the newest first A":       {`{status="success", ` + one + `} 1`, `{status="processing", ` + two + `} 1`},
-		"Jobs, the newest first B":       {`{` + one + `} 3`, `{` + two + `} 0`, `{job_id="1", cluster="f", job="cas"} 2`},
-		"Jobs, the newest first C":       {`{` + one + `} 0`, `{` + two + `} 4`},
-		"Jobs, the newest first E":       {`{` + one + `} 0.75`, `{` + two + `} 0.75`},
-		"Jobs, the newest first F":       {`{job_name="old name", ` + one + `} 1`, `{job_name="renewal", ` + two + `} 1`, `{job_name="of another region", job_id="1", api_region="ap-southeast-1", cluster="i", job="cas"} 1`},
-		"Jobs, the newest first J":       {`{` + one + `} 300`, `{` + two + `} 1800`},
-		"Jobs, the newest first K":       {`{common_name="a.example.com", ` + one + `} 1`},
-		"Failed workers, oldest first A": {`{worker_id="11", cloud_product="SLB", region_id="r", status="error", job_name="old name", ` + one + `} 3800000`},
-		"Stuck workers, oldest first B":  {`{worker_id="21", cloud_product="SLB", status="processing", job_name="renewal", ` + two + `} 1000`},
-		"API of each account A":          {`{cluster="a", job="cas"} 1`, `{cluster="c", job="cas"} 0`, `{cluster="d", job="cas"} 1`},
-		"Errors of the API A":            {`{action="ListWorkerResource", reason="server_error", code="InternalError", cluster="c", job="cas"} 1`},
-		"Which product fails most A":     {`{cloud_product="SLB", cluster="a", job="cas"} 5`, `{cloud_product="CDN", cluster="a", job="cas"} 8`, `{cloud_product="SLB", cluster="f", job="cas"} 2`},
-		"Missing shards A":               {`{cluster="g", job="cas"} 1`},
-		"Clock skew A":                   {`{cluster="a", job="cas"} 70`},
-		"Versions and shards A":          {`{instance="0", version="1", cluster="g", job="cas"} 1`, `{instance="0", version="2", cluster="h", job="cas"} 1`},
+		"Unreadable jobs A":                   {`{cluster="a", job="cas"} 0`, `{cluster="f", job="cas"} 1`, `{cluster="i", job="cas"} 1`},
+		"Repaired failures A":                 {`{cluster="a", job="cas"} 3`, `{cluster="f", job="cas"} 0`},
+		"Not listed below A":                  {`{cluster="a", job="cas"} 7`, `{cluster="f", job="cas"} 0`},
+		"Jobs, the newest first A":            {`{status="success", ` + one + `} 1`, `{status="processing", ` + two + `} 1`},
+		"Jobs, the newest first B":            {`{` + one + `} 3`, `{` + two + `} 0`, `{job_id="1", cluster="f", job="cas"} 2`},
+		"Jobs, the newest first C":            {`{` + one + `} 0`, `{` + two + `} 4`},
+		"Jobs, the newest first E":            {`{` + one + `} 0.75`, `{` + two + `} 0.75`},
+		"Jobs, the newest first F":            {`{job_name="old name", ` + one + `} 1`, `{job_name="renewal", ` + two + `} 1`, `{job_name="of another region", job_id="1", api_region="ap-southeast-1", cluster="i", job="cas"} 1`},
+		"Jobs, the newest first J":            {`{` + one + `} 300`, `{` + two + `} 1800`},
+		"Jobs, the newest first K":            {`{common_name="a.example.com", ` + one + `} 1`, `{common_name="c.example.com", ` + two + `} 3`},
+		"Failed workers, oldest first A":      {`{worker_id="11", cloud_product="SLB", region_id="r", status="error", job_name="old name", ` + one + `} 3800000`},
+		"Stuck workers, oldest first B":       {`{worker_id="21", cloud_product="SLB", status="processing", job_name="renewal", ` + two + `} 1000`},
+		"API of each account A":               {`{cluster="a", job="cas"} 1`, `{cluster="c", job="cas"} 0`, `{cluster="d", job="cas"} 1`},
+		"Errors of the API A":                 {`{action="ListWorkerResource", reason="server_error", code="InternalError", cluster="c", job="cas"} 1`},
+		"Which product fails most A":          {`{cloud_product="SLB", cluster="a", job="cas"} 5`, `{cloud_product="CDN", cluster="a", job="cas"} 8`, `{cloud_product="SLB", cluster="f", job="cas"} 2`},
+		"Hosts checked A":                     {`{cluster="a"} 5`, `{cluster="d"} 0`, `{cluster="f"} -1`},
+		"Serve the new certificate A":         {`{cluster="a"} 1`},
+		"Do not serve it A":                   {`{cluster="a"} 4`},
+		"Hosts without the new certificate A": {`{job_name="renewal", job_id="2", cert_id="9", cert_name="www", cloud_product="SLB", instance="both:443", cluster="a"} 1`, `{job_name="old name", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443", cluster="a"} 1`, `{job_name="old name", job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="expired:443", cluster="a"} 0`, `{job_name="old name", job_id="1", cert_id="8", cert_name="www", cloud_product="SLB", instance="silent:443", cluster="a"} 0`},
+		"Hosts without the new certificate B": {`{job_id="2", cert_id="9", cert_name="www", cloud_product="SLB", instance="both:443", cluster="a"} 345600000`, `{job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443", cluster="a"} 200000000`, `{job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="expired:443", cluster="a"} 170000000`},
+		"Hosts without the new certificate C": {`{job_id="2", cert_id="9", cert_name="www", cloud_product="SLB", instance="both:443", cluster="a"} 432000000`, `{job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="old:443", cluster="a"} 345600000`, `{job_id="1", cert_id="7", cert_name="www", cloud_product="SLB", instance="expired:443", cluster="a"} 345600000`, `{job_id="1", cert_id="8", cert_name="www", cloud_product="SLB", instance="silent:443", cluster="a"} 259200000`},
+		"Missing shards A":                    {`{cluster="g", job="cas"} 1`},
+		"Clock skew A":                        {`{cluster="a", job="cas"} 70`},
+		"Versions and shards A":               {`{instance="0", version="1", cluster="g", job="cas"} 1`, `{instance="0", version="2", cluster="h", job="cas"} 1`},
 	}
 }
 
@@ -146,10 +176,14 @@ func TestValues(t *testing.T) {
 	file.WriteString("evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n")
 	for line := range strings.Lines(strings.TrimSpace(exported)) {
 		series, values, _ := strings.Cut(strings.TrimSpace(line), "} ")
-		if !strings.HasPrefix(series, "ALERTS") && !strings.Contains(series, ":") {
+		job := "cas"
+		switch {
+		case strings.HasPrefix(series, "probe_s"):
+			job = "prober"
+		case !strings.HasPrefix(series, "ALERTS") && !strings.Contains(series, ":"):
 			series = "aliyun_cas_" + series
 		}
-		fmt.Fprintf(&file, "      - {series: '%s, job=\"cas\"}', values: '%s'}\n", series, values)
+		fmt.Fprintf(&file, "      - {series: '%s, job=%q}', values: '%s'}\n", series, job, values)
 	}
 	file.WriteString("    promql_expr_test:\n")
 	want := answers()

@@ -36,13 +36,16 @@ func TestReplicasAndShards(t *testing.T) {
 		return watch(map[string]string{"CAS_SHARD": number, "CAS_TOTAL_SHARDS": "3"})
 	}
 	first, second := watch(nil), watch(nil)
-	one := startPrometheus(t, scrape{job: "cas", targets: first})
+	prober := startProber(t, hostsOf(estate)...)
+	probe := probing(prober, "")
+	one := startPrometheus(t, scrape{job: "cas", targets: first}, probe)
 	worlds := map[string]prometheus{
 		// A labelmap gives replicas labels of all kinds.
-		"two replicas": startPrometheus(t, scrape{job: "cas", targets: first, labels: "pod: a, hash: a1"}, scrape{job: "cas", targets: second, labels: "pod: b, version: v2"}),
+		"two replicas": startPrometheus(t, scrape{job: "cas", targets: first, labels: "pod: a, hash: a1"}, scrape{job: "cas", targets: second, labels: "pod: b, version: v2"}, probe),
 		// Native histograms are scraped here, so that both kinds are queried.
-		"three shards": startPrometheus(t, scrape{job: "cas", targets: slices.Concat(shard("0"), shard("1"), shard("2")), more: "    scrape_native_histograms: true\n"}),
-		"two clusters": startPrometheus(t, scrape{job: "cas", targets: first, labels: "cluster: a"}, scrape{job: "cas", targets: second, labels: "cluster: b"}),
+		"three shards": startPrometheus(t, scrape{job: "cas", targets: slices.Concat(shard("0"), shard("1"), shard("2")), more: "    scrape_native_histograms: true\n"}, probe),
+		"two clusters": startPrometheus(t, scrape{job: "cas", targets: first, labels: "cluster: a"}, scrape{job: "cas", targets: second, labels: "cluster: b"},
+			probing(prober, "cluster: a"), probing(prober, "cluster: b")),
 	}
 	all := dashboards(t)
 	overview := all["aliyun-cas-overview.json"]
@@ -88,6 +91,17 @@ func TestReplicasAndShards(t *testing.T) {
 			})
 		}
 	}
+}
+
+// hostsOf returns three hosts for each certificate: one serves it, one does not answer,
+// and one serves an older certificate.
+func hostsOf(estate *simulator.Simulator) (all []host) {
+	for _, job := range estate.Jobs() {
+		for _, c := range job.Certificates {
+			all = append(all, host{"", job.ID, c.ID, c.NotAfter}, host{"", job.ID, c.ID, time.Time{}}, host{"", job.ID, c.ID, c.NotAfter.AddDate(-1, 0, 0)})
+		}
+	}
+	return all
 }
 
 // checkFailed compares the number of failed workers with the simulator's.
@@ -168,7 +182,7 @@ func TestManyJobs(t *testing.T) {
 	p := startPrometheus(t, scrape{job: "cas", targets: []string{startExporter(t, exporter, map[string]string{
 		"CAS_ENDPOINT": api.URL, "CAS_REQUESTS_PER_SECOND": "500",
 		"ALIBABA_CLOUD_ACCESS_KEY_ID": simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": simulator.DemoAccessKeySecret,
-	})}})
+	})}}, probing(startProber(t, hostsOf(estate)...), ""))
 	eventually(t, "all jobs are read", func() error {
 		read, err := p.query("count(aliyun_cas_deployment_failed_worker_modified_timestamp_seconds)", time.Now())
 		if err == nil && (len(read) == 0 || read[0].Value[1] != fmt.Sprint(jobs)) {
