@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The exporter on its demo, Prometheus with the shipped rules, and Alertmanager, on loopback, until a key is pressed.
+# The exporter on its demo, Prometheus with the shipped rules, Alertmanager, and blackbox_exporter where it can be had, on
+# loopback, until a key is pressed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,18 +30,33 @@ tools=$(.ci/tools.sh prometheus alertmanager)
 { read -r prometheus && read -r alertmanager; } <<<"$tools"
 go build -buildvcs=false -o "$dir/exporter" .
 
-start exporter 10077 "$dir/exporter" --demo
+blackbox=$(.ci/blackbox.sh) || echo "prometheus-blackbox-exporter is missing, and cannot be downloaded: no host is probed"
+programs=3 targets=0
+[ -z "$blackbox" ] || programs=4 targets=1000
+
+TMPDIR=$dir CAS_PROBE_TARGETS_PER_JOB=$targets start exporter 10077 "$dir/exporter" --demo
 exporter=$address
 
 start alertmanager 9093 "$alertmanager/alertmanager" --config.file=deploy/prometheus/alertmanager.yml \
   --storage.path="$dir/alertmanager" --cluster.listen-address=
 alerts=$address
 
+# Most hosts of the demo are nowhere; those on localhost are real.
+if [ -n "$blackbox" ]; then
+  sed "s|tls: true|&, tls_config: {ca_file: $(echo "$dir"/*-demo-ca-*.pem)}|" deploy/prometheus/blackbox.yml >"$dir/blackbox.yml"
+  start prober 9115 "$blackbox" --config.file="$dir/blackbox.yml"
+  prober=$address
+  sed "s|localhost:9115|$prober|
+    s|\"http://localhost:10077\(.*\)\"|\"http://$exporter\1\", refresh_interval: 5s|
+    /relabel_configs:/a\\      - {source_labels: [__address__], regex: \"localhost:.*\", action: keep}" deploy/prometheus/served.yml >"$dir/served.yml"
+fi
+
 # The runbooks are where this exporter is. The rules spare a demo; here its alerts are what there is to see.
 sed "s|http://localhost:10077|http://$exporter|" deploy/prometheus/rules.yml >"$dir/rules.yml"
 cat >"$dir/prometheus.yml" <<END
 global: {scrape_interval: 5s, evaluation_interval: 5s}
 rule_files: [rules.yml]
+scrape_config_files: ["served*.yml"]
 alerting: {alertmanagers: [{static_configs: [{targets: ["$alerts"]}]}]}
 scrape_configs:
   - job_name: aliyun-cas-exporter
@@ -51,12 +67,13 @@ start prometheus 9090 "$prometheus/prometheus" --config.file="$dir/prometheus.ym
 
 cat <<END
 exporter      http://$exporter/  with /metrics and /runbooks
-Alertmanager  http://$alerts/  has the first alerts after the minutes that the rules wait
+${prober:+prober        http://$prober/  probes three hosts of the demo, one of which serves an old certificate
+}Alertmanager  http://$alerts/  has the first alerts after the minutes that the rules wait
 Prometheus    http://$address/api/v1/alerts  and the rest of its API; this build has no pages
 Press any key to end.
 END
 
-while [ "$(jobs -pr | wc -l)" = 3 ]; do
+while [ "$(jobs -pr | wc -l)" = $programs ]; do
   status=0
   read -rsN1 -t 1 || status=$?
   # A key can arrive just as the time ends.

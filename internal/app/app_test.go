@@ -136,6 +136,38 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// TestDemoHosts: the demo has hosts that can be probed only where probing is on and their CA can be handed out, which does
+// not outlast them.
+func TestDemoHosts(t *testing.T) {
+	for name, c := range map[string]struct {
+		most, below string
+		want        int // jobs with hosts
+		says        string
+	}{
+		"probed":     {"3", "", 1, "hosts of the demo can be probed"},
+		"not probed": {"0", "", 0, ""},
+		"no file":    {"3", "/nowhere", 0, "no host of the demo can be probed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			temporary := t.TempDir()
+			environment(t, "", map[string]string{"CAS_PROBE_TARGETS_PER_JOB": c.most, "TMPDIR": temporary + c.below})
+			status, stdout, stderr := program(t.Context(), "--demo", "--once")
+			if status != exitOK {
+				t.Fatalf("status %d, want %d\n%s", status, exitOK, stderr)
+			}
+			if got := strings.Count(stdout, `job_name="served-example-com"`); got != c.want {
+				t.Errorf("%d jobs with hosts, want %d", got, c.want)
+			}
+			if got := strings.Contains(stderr, "hosts of the demo") || strings.Contains(stderr, "host of the demo"); got != (c.says != "") || !strings.Contains(stderr, c.says) {
+				t.Errorf("it does not say %q:\n%s", c.says, stderr)
+			}
+			if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+				t.Errorf("files are left: %v %v", left, err)
+			}
+		})
+	}
+}
+
 func TestOnce(t *testing.T) {
 	sim := simulator.Demo(1, time.Now)
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

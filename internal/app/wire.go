@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -172,15 +173,37 @@ func discovery(s *config.Settings) *schedule.Discovery {
 	}
 }
 
-// startDemo serves the simulator on loopback and points the settings at it.
+// startDemo serves the simulator on loopback and points the settings at it. Where hosts are probed, a few are real.
 func startDemo(settings *config.Settings, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
 	if err != nil {
 		return nil, err
 	}
-	api := &http.Server{Handler: simulator.Demo(1, time.Now), ReadHeaderTimeout: 5 * time.Second}
+	demo, stopHosts := simulator.Demo(1, time.Now), func() {}
+	if settings.ProbeTargetsPerJob > 0 {
+		stopHosts = startHosts(demo, log)
+	}
+	api := &http.Server{Handler: demo, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = api.Serve(listener) }()
 	settings.UseDemo("http://"+listener.Addr().String(), simulator.DemoAccessKeyID, simulator.DemoAccessKeySecret)
 	log.Warn("demo mode: every number comes from an embedded simulator, none from Alibaba Cloud")
-	return func() { _ = api.Close() }, nil
+	return func() { _ = api.Close(); stopHosts() }, nil
+}
+
+// startHosts starts hosts of the demo that can be probed, with their CA in a file until they stop. Without it there are none.
+func startHosts(demo *simulator.Simulator, log *slog.Logger) (stop func()) {
+	file, err := os.CreateTemp("", "aliyun_cas_exporter-demo-ca-*.pem")
+	if err != nil {
+		log.Warn("no host of the demo can be probed", "err", err)
+		return func() {}
+	}
+	remove := func() { _ = os.Remove(file.Name()) }
+	closeHosts, err := demo.ServeHosts(file)
+	_ = file.Close()
+	if err != nil {
+		log.Warn("no host of the demo can be probed", "err", err)
+		return remove
+	}
+	log.Info("hosts of the demo can be probed", "job_id", simulator.HostsJobID, "ca", file.Name())
+	return func() { closeHosts(); remove() }
 }

@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"aliyun_cas_exporter/internal/simulator"
 )
 
 // TestStack runs .ci/stack.sh, ends it in each way that it offers, and holds that
@@ -81,7 +84,9 @@ func works(t *testing.T, stack *process) map[string]string {
 	}
 	p := prometheus{t, address["Prometheus"]}
 	p.knows(address["Alertmanager"])
-	p.sees(`up`, "instance", map[string]float64{address["exporter"]: 1})
+	p.sees(`up{job="aliyun-cas-exporter"}`, "instance", map[string]float64{address["exporter"]: 1})
 	p.sees(`max by (alertname) (ALERTS{alertname="`+workersFailed+`"})`, "alertname", map[string]float64{workersFailed: 1})
+	p.sees(`count by (job_id) (probe_success{job="served-certificates"} == 1)`, "job_id", map[string]float64{strconv.Itoa(simulator.HostsJobID): 3})
+	p.sees(`count by (alertstate) (ALERTS{alertname="`+oldServed+`"})`, "alertstate", map[string]float64{"pending": 1})
 	return address
 }
