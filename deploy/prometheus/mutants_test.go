@@ -115,6 +115,7 @@ func equivalent() map[string]string {
 // TestRulesAreHeld: of rules with one mistake, the tests accept none. Each mutant is tested with the rules alone that it
 // concerns: first without texts, and first by the tests that find most mistakes.
 func TestRulesAreHeld(t *testing.T) {
+	needsPromtool(t)
 	right, all, wanted := shipped(t), tests(t), equivalent()
 	var unspoken []test
 	for _, c := range all {

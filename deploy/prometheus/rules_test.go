@@ -16,14 +16,20 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
+// needsPromtool returns the path of promtool, or skips the test.
+func needsPromtool(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("PROMTOOL")
+	if path == "" {
+		t.Skip("PROMTOOL names no promtool; .ci/rules.sh runs this test")
+	}
+	return path
+}
+
 // promtool runs it in a folder of its own with these files.
 func promtool(t *testing.T, files map[string]string, arguments ...string) (output string, ok bool) {
 	t.Helper()
-	tool := os.Getenv("PROMTOOL")
-	if tool == "" {
-		t.Skip("PROMTOOL names no promtool; .ci/rules.sh runs this test")
-	}
-	dir := t.TempDir()
+	tool, dir := needsPromtool(t), t.TempDir()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -239,6 +245,7 @@ func checkAll(t *testing.T, rules []rule, tests []test) {
 
 // TestRules runs rules_test.yml as `promtool test rules` does, in less time.
 func TestRules(t *testing.T) {
+	needsPromtool(t)
 	all, rules := tests(t), shipped(t)
 	run := map[string]bool{}
 	for _, c := range all {
