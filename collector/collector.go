@@ -48,8 +48,8 @@ func New(accounts schedule.Accounts) *Collector {
 	return c
 }
 
-// AsOf makes all ages those of a moment: for a poll that takes longer than data may be
-// old. It must not be called beside a scrape.
+// AsOf makes all ages those of a moment, for a poll that takes longer than the staleness.
+// It must not be called during a scrape.
 func (c *Collector) AsOf(at time.Time) { c.asOf = at }
 
 // Describe implements prometheus.Collector.
@@ -66,10 +66,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	_ = c.expose(&exposition{metrics: ch}, func(string) bool { return true })
 }
 
-// Write writes the families of one moment, by name, as text, as OpenMetrics without
-// the line that ends it, or as delimited protobuf. Before each it calls before with the
-// name, and writes the family if that returns true. Broken is what is wrong with single
-// families, and hides no other; after err, what was written is of no use.
+// Write writes the families of one moment, sorted by name, as text, as OpenMetrics without
+// its last line, or as delimited protobuf. Before each family it calls before with the name,
+// and writes the family if that returns true. An error of single families, broken, hides
+// no other; after err the output is useless.
 func (c *Collector) Write(w io.Writer, format expfmt.FormatType, before func(name string) bool) (broken, err error) {
 	e, ok := c.spare.Get().(*exposition)
 	if !ok {
@@ -82,8 +82,8 @@ func (c *Collector) Write(w io.Writer, format expfmt.FormatType, before func(nam
 	return broken, err
 }
 
-// expose hands every wanted sample to an exposition, and returns what is wrong with
-// single families.
+// expose passes every wanted sample to an exposition, and returns the errors of single
+// families.
 func (c *Collector) expose(e *exposition, before func(name string) bool) error {
 	now := time.Now()
 	if !c.asOf.IsZero() {
@@ -120,15 +120,15 @@ func (c *Collector) samples(p place, e *exposition) {
 	}
 }
 
-// RegisterProcess registers what is true of the whole process: its shard, and
-// whether it shows a demo.
+// RegisterProcess registers the metrics of the whole process: its shard, and whether it
+// shows a demo.
 func RegisterProcess(registry prometheus.Registerer, shard, totalShards int, demo bool) {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "shard_info",
 		Help: "Which part of the jobs this process watches, and of how many; the value is 1.",
 	}, []string{"shard", "total_shards"})
 	info.WithLabelValues(strconv.Itoa(shard), strconv.Itoa(totalShards)).Set(1)
-	// A rule can count labels but not read them: the number must be a value too.
+	// Rules cannot read a label as a number, so the number is a value too.
 	total := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "total_shards",
 		Help: "Configured number of processes that the jobs are divided among.",

@@ -9,9 +9,9 @@
 //
 //   - A scrape reads memory only. It costs no API call, waits for no poll, and shows
 //     one moment of every job.
-//   - What is older than the staleness that is allowed is absent. It never becomes 0.
-//   - Describe, Collect and every format come from one table of families, so that they
-//     cannot differ. What is wrong with one family hides no other.
+//   - Data older than the allowed staleness is absent. It never becomes 0.
+//   - Describe, Collect and every format come from one table of families, so they cannot
+//     differ. An error in one family hides no other.
 //
-// It refuses to import net/http: a scrape does no I/O, by construction.
+// It does not import net/http: a scrape does no I/O.
 package collector

@@ -24,7 +24,7 @@ func (e *exposition) look(accounts []shown, now time.Time) {
 	}
 }
 
-// forget drops what look took: a spare exposition must not hold what was replaced.
+// forget drops what look took, because a spare exposition must not keep old views alive.
 func (e *exposition) forget() {
 	for n := range e.scenes {
 		clear(e.scenes[n].views)
@@ -32,8 +32,8 @@ func (e *exposition) forget() {
 	}
 }
 
-// family writes a family, whose samples function must emit the same each time. A panic
-// ends this family alone: what was emitted before it is whole.
+// family writes a family; its samples function must emit the same samples each time. A
+// panic ends only this family.
 func (e *exposition) family(name string, samples func()) (broken error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -69,7 +69,7 @@ func (e *exposition) emit(value float64, labels ...string) {
 	}
 }
 
-// instant adds a time, or nothing where there is none.
+// instant adds a time, unless it is zero.
 func (e *exposition) instant(at time.Time, labels ...string) {
 	if !at.IsZero() {
 		e.emit(float64(at.UnixMilli())/1000, labels...)

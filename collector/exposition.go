@@ -10,9 +10,9 @@ import (
 // flushAt is how much an exposition gathers before it writes.
 const flushAt = 32 << 10
 
-// exposition receives the samples of a Collector, family by family. It writes them as
-// text or protobuf without making metrics first: held between scrapes, they take six
-// times the memory of what they show; made at each scrape, most of its time.
+// exposition receives the samples of a Collector, family by family, and writes them as text
+// or protobuf. It does not make metrics first: kept between scrapes, they take six times
+// the memory of the views; made at each scrape, they take most of its time.
 type exposition struct {
 	format  expfmt.FormatType // text, OpenMetrics or delimited protobuf
 	to      io.Writer

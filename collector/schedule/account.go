@@ -106,7 +106,7 @@ func (a *Account) list(ctx context.Context, tick time.Time) {
 	a.fill(ctx, l.jobs, tick)
 }
 
-// beginRound ends the round before, unless jobs of it that move still wait.
+// beginRound ends the previous round, unless moving jobs of it still wait.
 func (a *Account) beginRound(tick time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,8 +121,7 @@ func (a *Account) beginRound(tick time.Time) {
 	a.current = newRound(tick, a.Observer.RequestsByAction())
 }
 
-// endRound publishes the round, and what the polling takes by what was read. The caller
-// holds mu.
+// endRound publishes the round and the expected cost of polling. The caller holds mu.
 func (a *Account) endRound() {
 	a.expect(*a.jobs.Load())
 	a.round.Store(a.current.end(a.Observer.RequestsByAction()))
@@ -146,7 +145,7 @@ func (a *Account) take(l listed, tick time.Time) {
 	logListing(a.Logger, before, next, len(*a.jobs.Load()))
 }
 
-// adopt makes the watched jobs what the listing and the settings name.
+// adopt makes the jobs of the listing and of the settings the watched ones.
 func (a *Account) adopt(listed map[int64]*cas.Job, now time.Time) {
 	known := map[int64]bool{}
 	var jobs []*job

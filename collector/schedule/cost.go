@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// cost is what the polling of an account is expected to take.
+// cost is the expected cost of polling an account.
 type cost struct {
 	*Options
 	logged float64 // requests per interval
@@ -44,7 +44,7 @@ func (c *cost) expect(jobs []*job, listingPages int) map[string]float64 {
 	}
 }
 
-// logRun says what the only round took.
+// logRun logs the cost of the only round.
 func (c *cost) logRun(log *slog.Logger, r Round, jobs int) {
 	if !c.Once {
 		return
@@ -56,8 +56,8 @@ func (c *cost) logRun(log *slog.Logger, r Round, jobs int) {
 	log.Info("use of the api by this run", "jobs", jobs, "requests", requests, "duration_seconds", r.Took.Seconds())
 }
 
-// log says what the polling takes when that changed by a quarter or crossed what the
-// rate limit allows, and warns when it is more.
+// log logs the expected cost if it changed by a quarter, or crossed the rate limit. It
+// warns if it is above the limit.
 func (c *cost) log(log *slog.Logger, expected map[string]float64, jobs int) {
 	var needed float64
 	for _, n := range expected {

@@ -12,16 +12,14 @@ import (
 	"aliyun_cas_exporter/internal/cas"
 )
 
-// details reads what is known of a job beside its workers: its record, the API's
-// own counts, its certificates. That they cannot be read does not make a poll fail;
-// what is known stays until it is stale.
+// details reads the record of a job, the API's own counts and its certificates. If they
+// cannot be read, the poll does not fail, and the old ones stay until they are stale.
 type details struct {
 	*Options
 	quota atomic.Pointer[Dated[cas.JobCounts]] // the latest counts of any job: they have the account's quota
 }
 
-// record brings the record of a job that no listing covers. It returns why it could
-// not.
+// record reads the record of a job that no listing covers.
 func (d *details) record(ctx context.Context, j *job) error {
 	asked := time.Now() // a listing may be asked for, and answer, meanwhile
 	record, err := d.API.DescribeJob(ctx, j.id)
@@ -55,7 +53,7 @@ func (d *details) refresh(ctx context.Context, j *job) {
 	}
 }
 
-// current reports whether something of that date is far from being stale.
+// current reports whether data of this date is far from being stale.
 func (d *details) current(at, now time.Time) bool { return now.Sub(at) < d.MaxStaleness/2 }
 
 // olderThanSweep reports whether the API's count differs from that of a later sweep:

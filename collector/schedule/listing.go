@@ -49,8 +49,8 @@ func (l lister) list(ctx context.Context) listed {
 	return listed{jobs, pages, tooLong(jobs)}
 }
 
-// maxText bounds the texts of a listing, in bytes: records are kept, and served at each
-// scrape. 100,000 jobs with names of 300 bytes take 30 MiB.
+// maxText is the maximum length of all texts of a listing, in bytes: records are kept, and
+// served at each scrape. 100,000 jobs with names of 300 bytes take 30 MiB.
 const maxText = 64 << 20
 
 func tooLong(jobs map[int64]*cas.Job) error {
@@ -64,7 +64,7 @@ func tooLong(jobs map[int64]*cas.Job) error {
 	return nil
 }
 
-// orAll returns the values of a filter; the empty one asks for all.
+// orAll returns the values of a filter, or the empty value, which asks for all.
 func orAll(values []string) []string {
 	if len(values) == 0 {
 		return []string{""}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// What changed is logged, not what is: a healthy day takes a dozen lines.
+// Only changes are logged, so a healthy day takes a dozen lines.
 
-// logPoll logs the outcome of a job's poll where it differs from the one before.
+// logPoll logs the outcome of a job's poll if it differs from the previous one.
 func logPoll(log *slog.Logger, before, v *View) {
 	log = log.With("job_id", v.ID)
 	switch {
@@ -24,7 +24,7 @@ func logPoll(log *slog.Logger, before, v *View) {
 	}
 }
 
-// logListing logs the outcome of a listing where it differs from the one before.
+// logListing logs the outcome of a listing if it differs from the previous one.
 func logListing(log *slog.Logger, before, l Listing, watched int) {
 	switch {
 	case l.Up && !before.Up:

@@ -51,14 +51,13 @@ type Options struct {
 	JobIDs []int64
 	// Discovery, if not nil, adds the jobs that the account lists.
 	Discovery *Discovery
-	// Statuses and Products, if not empty, are the only ones to be read.
+	// Statuses and Products are filters: if not empty, only these workers are read.
 	Statuses, Products []string
 	// Shard of TotalShards is the part of the jobs to watch; TotalShards is at
 	// least 1.
 	Shard, TotalShards int
 
-	// Once says that there is one poll, whose cost is logged instead of that of an
-	// interval.
+	// Once means that there is one poll only: its cost is logged, not that of an interval.
 	Once bool
 
 	PollInterval   time.Duration // between two ticks
@@ -80,7 +79,7 @@ type Options struct {
 type Discovery struct {
 	// MaxAge drops finished jobs that were not modified for this long; 0: never.
 	MaxAge time.Duration
-	// JobTypes and Statuses, if not empty, are the only ones to be listed.
+	// JobTypes and Statuses are filters: if not empty, only these jobs are listed.
 	JobTypes, Statuses []string
 	// Name, if not nil, must match the job's name.
 	Name *regexp.Regexp

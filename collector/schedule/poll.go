@@ -74,7 +74,7 @@ func (p *poller) sweepJob(ctx context.Context, j *job, notFound error) error {
 	return err
 }
 
-// bounded makes calls for details, which must not keep a poll from its end.
+// bounded bounds the time of calls for details, so that they do not hold up a poll.
 func (p *poller) bounded(ctx context.Context, calls func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.MaxStaleness/2)
 	defer cancel()

@@ -34,8 +34,8 @@ func newRound(start time.Time, requests map[string]float64) round {
 // running reports whether there is a round.
 func (r *round) running() bool { return r.open != nil }
 
-// update makes the round what is left of it; if the tick began it, all jobs that wait
-// or are being polled. listed says that the listing of a tick has ended.
+// update removes the jobs that are done. If the tick began the round, it first adds all jobs
+// that wait or are being polled. listed says that the listing of a tick has ended.
 func (r *round) update(tick time.Time, waiting []*job, polling map[int64]*job, listed bool) {
 	if !r.running() {
 		return
@@ -61,7 +61,7 @@ func (r *round) failed(err error) {
 	}
 }
 
-// anyOf reports whether any of the jobs is of the round.
+// anyOf reports whether any of the jobs is in the round.
 func (r *round) anyOf(jobs []*job) bool {
 	return slices.ContainsFunc(jobs, func(j *job) bool { return r.open[j] })
 }

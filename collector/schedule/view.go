@@ -70,7 +70,7 @@ func newView(id int64, configured bool, t *targets) *View {
 	return &View{ID: id, Label: strconv.FormatInt(id, 10), Configured: configured, targets: t}
 }
 
-// Dated is a fact with the time of its last confirmation; zero: not known.
+// Dated is a fact with the time of its last confirmation. The zero value means unknown.
 type Dated[T any] struct {
 	Value T
 	Read  time.Time
@@ -87,7 +87,7 @@ func datedNow[T any](value T, of revision) Dated[T] {
 // Known reports whether there is a fact.
 func (d *Dated[T]) Known() bool { return !d.At.IsZero() }
 
-// Class says what a series depends on, and so how long it holds.
+// Class says which data a series depends on, and so when it becomes stale.
 type Class int
 
 // The classes.
@@ -99,7 +99,7 @@ const (
 	Certificates              // the job's certificates
 )
 
-// Shows reports whether what a class depends on is known and not stale.
+// Shows reports whether the data of a class is known and not stale.
 func (v *View) Shows(c Class, now time.Time, maxStaleness time.Duration) bool {
 	known, at := true, now
 	switch c {

@@ -49,7 +49,7 @@ const (
 	renewalID    = 240600
 )
 
-// atRest builds the jobs that do not move, or hardly.
+// atRest builds the jobs that hardly change.
 func (d *demo) atRest(s *Simulator) {
 	day := 24 * time.Hour
 	finished := func(id int64, name, status string, ago time.Duration) Job {
@@ -114,9 +114,9 @@ func (d *demo) workers(n int, job Job, status func(i int) string) []Worker {
 	return workers
 }
 
-// advance brings the renewal to where it is by now: its workers start one after
-// another, run for a minute or two, and a few of them fail or stay stuck. When all
-// is done, the next renewal begins as a job of its own.
+// advance moves the renewal to the present: its workers start one after another, run for a
+// minute or two, and a few of them fail or get stuck. After the last one, the next renewal
+// begins as a new job.
 func (d *demo) advance(s *Simulator, now time.Time) {
 	number := int64(now.Sub(d.start) / renewalTakes)
 	id := renewalID + number
