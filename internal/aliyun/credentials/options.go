@@ -42,7 +42,7 @@ type Options struct {
 // Role is a RAM role to assume; an empty external id is not sent.
 type Role struct{ ARN, ExternalID string }
 
-// sts returns the address of STS. Inside a VPC without a way out only the one of
+// sts returns the address of STS. Inside a VPC without internet access only the one of
 // its region, by its VPC name, is reachable.
 func (o *Options) sts(region string, vpc bool) string {
 	switch {
