@@ -38,8 +38,8 @@ type facts struct {
 	stuck             time.Time // since when the worker that should move has not; zero if all move
 	undocumented      string    // a status, of the job or a worker
 
-	expiring   schedule.Certificate // the first to expire of those that nothing replaced
-	expiresNow bool                 // one of its certificates is about to expire, replaced here or not
+	expiring schedule.Certificate // the first to expire of those that nothing replaced
+	urgent   bool                 // one of its certificates is about to expire, replaced here or not
 }
 
 // failures are failed workers of one status.
@@ -87,7 +87,7 @@ func (f *facts) add(g *sweep.Group) {
 	switch g.Status {
 	case cas.StatusError, cas.StatusRollbackError:
 		failed := f.failed(g.Status)
-		failed.n, failed.oldest = failed.n+g.Workers, first(failed.oldest, g.Oldest)
+		failed.n, failed.oldest = failed.n+g.Workers, sweep.Earlier(failed.oldest, g.Oldest)
 	case cas.StatusSuccess:
 		f.succeeded += g.Workers
 	case "scheduling", "processing", "rollback":
@@ -111,7 +111,7 @@ func (f *facts) failed(status string) *failures {
 // last confirmation nobody knows.
 func (f *facts) hasNotMoved(changed time.Time) {
 	if !changed.IsZero() && f.Success.Sub(changed) > stuckAfter {
-		f.stuck = first(f.stuck, changed)
+		f.stuck = sweep.Earlier(f.stuck, changed)
 	}
 }
 
@@ -131,14 +131,6 @@ func (f *facts) record() cas.Job {
 
 // past reports whether a time is known and longer ago than d.
 func (f *facts) past(at time.Time, d time.Duration) bool { return !at.IsZero() && f.now.Sub(at) > d }
-
-// first returns the earlier of two times; zero is none.
-func first(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
 
 // replaced reports whether the job's certificates need no attention: later jobs reached
 // all of its resources.
@@ -170,7 +162,7 @@ func expiries(all []facts) {
 	}
 	for i := range all {
 		f := &all[i]
-		f.expiresNow = f.certificates && slices.ContainsFunc(f.Certificates.Value, func(c schedule.Certificate) bool { return soon[c.ID] })
+		f.urgent = f.certificates && slices.ContainsFunc(f.Certificates.Value, func(c schedule.Certificate) bool { return soon[c.ID] })
 	}
 }
 

@@ -86,7 +86,7 @@ func rollbackFailed(f *facts) (text string, since time.Time, ok bool) {
 
 // workersFailed leaves it to the certificate when that is about to expire.
 func workersFailed(f *facts) (text string, since time.Time, ok bool) {
-	return resources(f.errors.n, "%d %s failed"), f.errors.oldest, f.errors.n > 0 && !f.expiresNow
+	return resources(f.errors.n, "%d %s failed"), f.errors.oldest, f.errors.n > 0 && !f.urgent
 }
 
 func jobFailed(f *facts) (text string, since time.Time, ok bool) {

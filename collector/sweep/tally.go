@@ -64,12 +64,12 @@ func (t *tally) add(w *cas.Worker) {
 	case w.Moves() && w.Modified.Before(t.options.StuckBefore) && !w.Modified.IsZero():
 		t.stuck.keep(w, t.options.MaxNamed)
 	case w.Moves():
-		t.nextStuck = earlier(t.nextStuck, w.Modified)
+		t.nextStuck = Earlier(t.nextStuck, w.Modified)
 	}
 }
 
-// earlier returns the earlier of two times; zero is none.
-func earlier(a, b time.Time) time.Time {
+// Earlier returns the earlier of two times. A zero time means unknown, and loses to any other.
+func Earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
@@ -87,7 +87,7 @@ func (t *tally) merge(key groupKey, workers int, oldest time.Time) {
 		t.groups[key] = g
 	}
 	g.Workers += workers
-	g.Oldest = earlier(g.Oldest, oldest)
+	g.Oldest = Earlier(g.Oldest, oldest)
 }
 
 // join adds what another complete read saw of the same job.
@@ -100,7 +100,7 @@ func (t *tally) join(other *tally) {
 	}
 	t.failed.join(&other.failed, t.options.MaxNamed)
 	t.stuck.join(&other.stuck, t.options.MaxNamed)
-	t.nextStuck = earlier(t.nextStuck, other.nextStuck)
+	t.nextStuck = Earlier(t.nextStuck, other.nextStuck)
 	t.succeeded = append(t.succeeded, other.succeeded...)
 	for key, targets := range other.targets {
 		t.targets[key] = append(t.targets[key], targets...)
