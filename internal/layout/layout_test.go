@@ -2,11 +2,15 @@ package layout_test
 
 import (
 	"go/ast"
+	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io"
 	"io/fs"
 	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,16 +20,15 @@ import (
 // uses are the names that a file uses of each other file.
 type uses map[string]map[string]map[string]bool
 
-// TestNoCircleOfFiles type-checks each package of the program without those that it
-// imports, and follows which file uses what another one declares. With -v it lists
-// all of it.
+// TestNoCircleOfFiles type-checks each package of the program, and follows which file uses
+// what another one declares. With -v it lists all of it.
 func TestNoCircleOfFiles(t *testing.T) {
-	packages := sources(t)
+	packages, imports := sources(t), exported(t)
 	if len(packages) < 10 {
 		t.Fatalf("%d folders with source files, want all of them", len(packages))
 	}
 	for _, folder := range slices.Sorted(maps.Keys(packages)) {
-		u := usesIn(t, folder, packages[folder])
+		u := usesIn(t, folder, packages[folder], imports)
 		if testing.Verbose() {
 			for _, from := range slices.Sorted(maps.Keys(u)) {
 				for _, to := range slices.Sorted(maps.Keys(u[from])) {
@@ -74,17 +77,27 @@ func sources(t *testing.T) map[string][]string {
 	return packages
 }
 
-// nothing imports empty packages. What they declare does not matter here.
-type nothing struct{}
-
-func (nothing) Import(path string) (*types.Package, error) {
-	p := types.NewPackage(path, filepath.Base(path))
-	p.MarkComplete()
-	return p, nil
+// exported returns the compiler's description of each package that ours import. Without
+// them a method would go unseen where its value came by way of one, as from
+// atomic.Pointer.
+func exported(t *testing.T) importer.Lookup {
+	t.Helper()
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./...")
+	list.Dir, list.Stderr = "../..", os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		files[path] = file
+	}
+	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
 }
 
 // usesIn returns which files of a folder use each other.
-func usesIn(t *testing.T, folder string, paths []string) uses {
+func usesIn(t *testing.T, folder string, paths []string, imports importer.Lookup) uses {
 	t.Helper()
 	set := token.NewFileSet()
 	var files []*ast.File
@@ -96,8 +109,11 @@ func usesIn(t *testing.T, folder string, paths []string) uses {
 		files = append(files, file)
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
-	config := types.Config{Importer: nothing{}, Error: func(error) {}}
-	checked, _ := config.Check(folder, set, files, info) // its errors are about what is imported
+	config := types.Config{Importer: importer.ForCompiler(set, "gc", imports)}
+	checked, err := config.Check(folder, set, files, info)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := uses{}
 	for name, object := range info.Uses {
 		if object.Pkg() != checked {
