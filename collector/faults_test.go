@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,23 +208,53 @@ func meet(t *testing.T, name string, want outcome) {
 	if up != (want.reason == "") {
 		t.Errorf("%s: up is %v, want %v\n%s", name, up, want.reason == "", r.log)
 	}
-	var counted []string
+	var failures []string
 	reasons := slices.Sorted(slices.Values(reason.All()))
 	for _, why := range reasons {
-		counted = append(counted, map[bool]string{true: "1", false: "0"}[why == want.reason])
+		failures = append(failures, map[bool]string{true: "1", false: "0"}[why == want.reason])
 	}
-	if got := r.values(t, "poll_failures_total"); !slices.Equal(got, counted) {
-		t.Errorf("%s: counted %v as %v, want %v", name, got, reasons, counted)
+	if got := r.values(t, "poll_failures_total"); !slices.Equal(got, failures) {
+		t.Errorf("%s: counted %v as %v, want %v", name, got, reasons, failures)
+	}
+	total, counted := fmt.Sprint(len(sim.Workers(8888))), 0
+	if name == "job-not-found-empty" {
+		total = "0"
+	}
+	for _, n := range r.values(t, "deployment_workers") {
+		group, _ := strconv.Atoi(n)
+		counted += group
+	}
+	if got := r.value(t, "deployment_job_workers"); got != total || fmt.Sprint(counted) != total {
+		t.Errorf("%s: %s workers are served and %d counted in groups, want %s", name, got, counted, total)
 	}
 	if up {
 		return
 	}
-	if got := r.value(t, "deployment_job_workers"); got != "120" {
-		t.Errorf("%s: %s workers are served, want those of the last complete sweep", name, got)
-	}
 	log := r.log.String()[before:]
 	if strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, "reason="+string(want.reason)) || !strings.Contains(log, "served_age_seconds=6") && !strings.Contains(log, "served_age_seconds=") {
 		t.Errorf("%s: logged %q, want one warning with the reason and the age of what is served", name, log)
+	}
+}
+
+// TestAFaultOfALaterPage lets one page meet a fault, and not the first: the poll fails for
+// that reason, and the job is not read again as if its rows had moved.
+func TestAFaultOfALaterPage(t *testing.T) {
+	for _, name := range []string{"forbidden", "not-found", "cut-json", "error-500", "throttle-429", "slow-headers"} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := simulator.New(simulator.Options{})
+			sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(120))
+			if err := sim.Inject(name, simulator.Match{Action: "ListWorkerResource", Page: 2}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{8888} })
+			want := outcomes()[name]
+			if r.Poll(t.Context()) || r.value(t, "poll_failures_total", `reason="`+string(want.reason)+`"`) != "1" {
+				t.Errorf("%s: want one failure as %s\n%s", name, want.reason, r.log)
+			}
+			if calls := sim.Calls()["ListWorkerResource"]; calls > 2+want.calls {
+				t.Errorf("%s: %d calls, want pages 1 and 3 once, and page 2 %d times", name, calls, want.calls)
+			}
+		})
 	}
 }
 
