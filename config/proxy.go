@@ -40,8 +40,14 @@ func (l *loader) proxy() {
 	if slices.ContainsFunc(strings.Split(l.Proxy.NoProxy, ","), func(host string) bool { return strings.ContainsAny(strings.TrimSpace(host), "; \t\n") }) {
 		l.warn("NO_PROXY: hosts must be separated by commas")
 	}
-	if cmp.Or(l.env["ALL_PROXY"], l.env["all_proxy"]) != "" && l.Proxy.HTTPS == "" {
+	if l.Proxy.HTTPS != "" {
+		return
+	}
+	if cmp.Or(l.env["ALL_PROXY"], l.env["all_proxy"]) != "" {
 		l.warn("ALL_PROXY is not used; set HTTPS_PROXY")
+	}
+	if l.Proxy.HTTP != "" {
+		l.warn("HTTP_PROXY is not used for the API, which is at https://; set HTTPS_PROXY")
 	}
 }
 

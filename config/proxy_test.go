@@ -73,7 +73,8 @@ func TestProxies(t *testing.T) {
 					t.Fatal(parseErr)
 				}
 				host = u.Host
-				if want := "# requests go through the proxy of: " + name + "\n"; !strings.Contains(effective(s), want) {
+				scheme, _, _ := strings.Cut(strings.ToLower(name), "_")
+				if want := "# requests to " + scheme + ":// go through the proxy of: " + name + "\n"; !strings.Contains(effective(s), want) {
 					t.Errorf("%s=%q: got %s, want %s", name, test.value, effective(s), want)
 				}
 				if strings.Contains(effective(s)+fmt.Sprintf("%v %+v %#v %q", s, *s, s.Proxy, s.Proxy), "CANARY") {
@@ -103,10 +104,15 @@ func TestProxyVariables(t *testing.T) {
 		{"NO_PROXY", "a, .b ,10.0.0.0/8,*", ""},
 		{"ALL_PROXY", "socks5://user:CANARY@x", "ALL_PROXY is not used; set HTTPS_PROXY"},
 		{"all_proxy", "http://user:CANARY@x", "ALL_PROXY is not used; set HTTPS_PROXY"},
+		{"http_proxy", "http://user:CANARY@x", "HTTP_PROXY is not used for the API, which is at https://; set HTTPS_PROXY"},
+		{"https_proxy", "http://user:CANARY@x", ""},
 	} {
 		if got := strings.Join(good(t, with(test.name, test.value)).Warnings, "\n"); got != test.want {
 			t.Errorf("%s=%s: got %q, want %q", test.name, test.value, got, test.want)
 		}
+	}
+	if want := "# but not to the hosts of NO_PROXY\n"; !strings.Contains(effective(s), want) {
+		t.Errorf("got %s, want %s", effective(s), want)
 	}
 	for _, mode := range []string{"--demo", "--healthcheck"} { // which leave the host alone
 		if _, err := load(t, with("HTTPS_PROXY", "http://a:b"), mode); err != nil {

@@ -95,8 +95,12 @@ func (s *Settings) WriteEffective(w io.Writer) {
 		source = "the demo"
 	}
 	_, _ = fmt.Fprintf(w, "# credentials come from: %s\n", source)
-	if len(s.Proxy.from) > 0 {
-		_, _ = fmt.Fprintf(w, "# requests go through the proxy of: %s\n", strings.Join(s.Proxy.from, ", "))
+	for _, name := range s.Proxy.from {
+		scheme, _, _ := strings.Cut(strings.ToLower(name), "_")
+		_, _ = fmt.Fprintf(w, "# requests to %s:// go through the proxy of: %s\n", scheme, name)
+	}
+	if s.Proxy.NoProxy != "" && len(s.Proxy.from) > 0 {
+		_, _ = fmt.Fprintln(w, "# but not to the hosts of NO_PROXY")
 	}
 	for _, warning := range s.Warnings {
 		_, _ = fmt.Fprintf(w, "# warning: %s\n", warning)
