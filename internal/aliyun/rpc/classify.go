@@ -58,15 +58,15 @@ func isKey(code string) bool {
 
 // isDenial reports whether a code says that a known identity lacks a permission.
 func isDenial(code string) bool {
-	return mentions(code, "permission", "forbid", "privilege", "accessden", "implicitden", "explicitden", "policyden", "ramden", "riskcontrol")
+	return mentions(code, "permission", "forbid", "privilege", "accessden", "implicitden", "explicitden", "policyden", "ramden", "notpermit", "noaccess", "riskcontrol")
 }
 
 // isIdentity reports whether a code says that the caller is not known.
-func isIdentity(code string) bool { return mentions(code, "authenticat", "authfail", "notlogin") }
+func isIdentity(code string) bool { return mentions(code, "authenticat", "authfail", "login", "sessionexpired") }
 
-// isUnauthorized reports whether a code is a short form of "not authorized".
+// isUnauthorized reports whether a code is a form of "not authorized".
 func isUnauthorized(code string) bool {
-	return mentions(code, "unauth", "notauth", "noauth", "authorizationfail")
+	return mentions(code, "unauth", "notauth", "noauth", "authorizationfail", "authorizationden", "authorityden")
 }
 
 // mentions reports whether a code contains one of the words, ignoring case, dots and

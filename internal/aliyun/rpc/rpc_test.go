@@ -96,11 +96,12 @@ func TestClassifyFamilies(t *testing.T) {
 		reason.Auth: `403:SecurityTokenExpired 400:SecurityToken.Expired 400:InvalidStsToken 403:ExpiredToken 400:InvalidToken 400:TokenExpired
 			400:InvalidAccessKey 400:AccessKeyNotFound 403:Forbidden.AccessKeyDisabled 400:AccessKey.Inactive 400:MissingAccessKeyId 400:InvalidSignature.Expired
 			400:IllegalTimestamp 400:RequestTimeTooSkewed 400:InvalidCredentials 400:NoCredential 403:AuthenticationFail 400:AuthFailure 403:Unauthenticated
-			401:Unauthorized 401:Anything 401:NoAuth 403:UserNotLogin
+			401:Unauthorized 401:Anything 401:NoAuth 403:UserNotLogin 400:LoginRequired 400:NeedLogin 400:SessionExpired
 			400:TokenInvalid 403:SecurityToken.Invalid`,
 		reason.Forbidden: `400:PermissionDenied 403:PermissionDenied 400:NoPermission.RAM 403:UserNoPermission 403:InsufficientPermissions 400:MissingPermission
 			400:InvalidPermission 403:AccessForbid 400:AccessForbidden 403:Forbid 403:Forbidden_RAM 400:OperationForbidden 400:AccessDenied 403:Access-Denied
 			400:AccessDeny 400:NotAuthorized 403:UserNotAuthorized 400:NotAuth 400:NoAuth 400:NoAuthority 400:RamNoAuth 400:UnAuthorized 403:UnauthorizedOperation
+			400:OperationNotPermitted 400:NoAccess 400:AuthorityDenied 400:Authorization.Denied
 			400:AuthorizationFailed 403:ImplicitDeny 403:ExplicitDeny 400:NoPrivilege 403:OperationDenied.Ram 403:Anything 403:AuthenticationFail.NoPermission
 			401:NoPermission 400:PolicyDenied 400:RamDenied 403:NotOpen 403:-1008`,
 		reason.BadRequest:  `400:OperationDenied.StatusNotSupport 400:InvalidNextToken 403:InvalidParameter 400:Anything 402:Arrears 405:UnsupportedHTTPMethod 403: 401: 407: 451:`,
