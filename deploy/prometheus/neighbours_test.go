@@ -123,6 +123,7 @@ func jobSituations() []situation {
 		{"counts disagree", []fact{ofJob("job_workers", "26", one), ofJob("job_reported_workers", "26", zero)}, nil, []string{"WorkerCountDisagrees job_id=26"}},
 		{"an old certificate is served; next door it is new enough", []fact{cert("32", "32", "thirty-two", far), probe("ssl_last_chain_expiry_timestamp_seconds", "32", soon)}, []fact{cert("32", "32", "thirty-two", soon)}, []string{"OldCertificateServed job_id=32 cert_id=32 namespace= job="}},
 		{"a host cannot be reached", []fact{ofJob("job_up", "33", one), wereRead("33"), probe("success", "33", zero)}, nil, []string{"DeployedHostUnreachable job_id=33 cert_id=33 namespace= job="}},
+		{"nobody probes the hosts", []fact{of("probe_targets", "", one, "account", "unprobed")}, nil, []string{"HostsNotProbed account=unprobed"}},
 		{"nobody watches the host's job; next door somebody does", []fact{probe("success", "34", zero)}, []fact{ofJob("job_up", "34", one), wereRead("34")}, nil},
 		{"a job whose errors alone grow", []fact{status("71", "processing"), workers("71", "success", one), workers("71", "error", "1+1x30")}, nil, []string{"DeploymentWorkersFailed job_id=71 status=error"}},
 		{
@@ -225,7 +226,7 @@ func (all facts) add(label, value, jobSuffix string, f fact) {
 		where["job_id"] = f.job + jobSuffix
 	}
 	name := "aliyun_cas_" + f.family
-	if f.family == "up" || strings.HasPrefix(f.family, "probe_") {
+	if f.family == "up" || strings.HasPrefix(f.family, "probe_s") { // of Prometheus, of a prober
 		name = f.family
 	}
 	labels := strings.Join([]string{list(where), f.labels}, ",")
