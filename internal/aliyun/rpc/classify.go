@@ -62,7 +62,9 @@ func isDenial(code string) bool {
 }
 
 // isIdentity reports whether a code says that the caller is not known.
-func isIdentity(code string) bool { return mentions(code, "authenticat", "authfail", "login", "sessionexpired") }
+func isIdentity(code string) bool {
+	return mentions(code, "authenticat", "authfail", "login", "sessionexpired")
+}
 
 // isUnauthorized reports whether a code is a form of "not authorized".
 func isUnauthorized(code string) bool {
