@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -165,11 +167,25 @@ func (p *profile) direct(e *entry, mode string) (found, error) {
 		sts, err := p.sts(e)
 		return found{oidc{o.web(), sts, e.role, e.oidcProvider, e.oidcToken, p.session(e)}, mode, sts}, err
 	case "CredentialsURI":
+		address, err := url.Parse(e.uri)
+		if err != nil || address.Hostname() == "" || address.Scheme != "https" && address.Scheme != "http" {
+			return found{}, errors.New("its credentials_uri is not an http:// or https:// address")
+		}
+		if address.Scheme == "http" && !nearby(address.Hostname()) {
+			mode += " over http://, by which the keys travel in clear text"
+		}
 		return found{source: uri{o.web(), func() string { return e.uri }}, mode: mode}, nil
 	case "AK": // a token is left over from another mode
 		key.source = static{rpc.NewCredentials(e.keyID, e.keySecret, "")}
 	}
 	return key, nil
+}
+
+// nearby reports whether what is sent to a host in clear text stays on this machine or
+// its link.
+func nearby(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
 }
 
 func (p *profile) assume(from found, e *entry, mode string) (found, error) {
