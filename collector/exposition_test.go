@@ -18,7 +18,7 @@ import (
 func TestScrapesAndPollsWaitForNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// More than fits into one buffer.
-		r := newRig(t, finishedJobs(300, func() []simulator.Worker { return crowd(1) }), func(s *settings) {
+		r := newRig(t, finishedJobs(100, func() []simulator.Worker { return crowd(1) }), func(s *settings) {
 			discovering(s)
 			s.RequestsPerSecond = 1000
 		})
@@ -31,7 +31,7 @@ func TestScrapesAndPollsWaitForNoOther(t *testing.T) {
 		client, server := io.Pipe()
 		go func() { _ = server.CloseWithError(writeText(server, r.facts)) }()
 		synctest.Wait() // nobody reads
-		r.sim.DeleteJob(240_299)
+		r.sim.DeleteJob(240_099)
 		time.Sleep(time.Minute)
 		if !r.Poll(t.Context()) {
 			t.Errorf("poll failed: %s", r.log)
@@ -48,7 +48,7 @@ func TestScrapesAndPollsWaitForNoOther(t *testing.T) {
 		go r.Poll(ctx)
 		synctest.Wait() // nobody answers
 		start := time.Now()
-		if text := r.expose(t); strings.Contains(text, `job_id="240299"`) || time.Since(start) != 0 {
+		if text := r.expose(t); strings.Contains(text, `job_id="240099"`) || time.Since(start) != 0 {
 			t.Errorf("a scrape during a poll took %v:\n%s", time.Since(start), text[:200])
 		}
 		cancel()

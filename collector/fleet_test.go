@@ -11,14 +11,12 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"aliyun_cas_exporter/collector"
 	"aliyun_cas_exporter/collector/schedule"
 	"aliyun_cas_exporter/internal/aliyun/rpc"
 	"aliyun_cas_exporter/internal/simulator"
@@ -53,16 +51,14 @@ func shards(t *testing.T, sim *simulator.Simulator, total int) [][]string {
 	synctest.Wait()
 	jobs := make([][]string, total)
 	for i, r := range rigs {
-		for line := range strings.SplitSeq(r.expose(t), "\n") {
-			if id, ok := strings.CutPrefix(line, `aliyun_cas_deployment_job_workers{job_id="`); ok {
-				jobs[i] = append(jobs[i], id[:6])
-			}
+		for _, s := range r.series(t, "deployment_job_workers") {
+			jobs[i] = append(jobs[i], s.labels["job_id"])
 		}
 	}
 	return jobs
 }
 
-// TestShardsDivideAnAccount runs three shards on an account of 300 jobs, then four.
+// TestShardsDivideAnAccount runs three shards on an account of 150 jobs, then four.
 func TestShardsDivideAnAccount(t *testing.T) {
 	owner := func(t *testing.T, total int) map[string]int {
 		t.Helper()
@@ -116,7 +112,7 @@ func TestRegionsAccountsAndShards(t *testing.T) {
 		defer cancel()
 		var shards []*rig
 		for shard := range 3 {
-			r := &rig{registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
+			r := &rig{own: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
 			var accounts schedule.Accounts
 			for _, name := range []string{"prod", "test"} {
 				for _, region := range []string{"cn-hangzhou", "ap-southeast-1"} {
@@ -124,7 +120,7 @@ func TestRegionsAccountsAndShards(t *testing.T) {
 					if sims[key] == nil {
 						sims[key] = finishedJobs(40, func() []simulator.Worker { return crowd(1) })
 					}
-					account, _ := newAccount(t, r.registry, io.Discard, sims[key], func(s *settings) {
+					account, _ := newAccount(t, r.own, io.Discard, sims[key], func(s *settings) {
 						discovering(s)
 						s.account.Name, s.account.Region, s.account.Shard, s.account.TotalShards = name, region, shard, 3
 						s.RequestsPerSecond = 5.0 / 3
@@ -132,19 +128,17 @@ func TestRegionsAccountsAndShards(t *testing.T) {
 					accounts = append(accounts, account)
 				}
 			}
-			r.facts = collector.New(accounts)
-			r.registry.MustRegister(r.facts)
+			r.collect(accounts)
 			shards = append(shards, r)
 			go accounts.Run(ctx)
 		}
 		<-ctx.Done()
 		synctest.Wait()
+		agree(t, shards[0].facts)
 		read := map[string]int{}
 		for _, r := range shards {
-			for line := range strings.SplitSeq(r.expose(t), "\n") {
-				if labels, ok := strings.CutPrefix(line, "aliyun_cas_deployment_job_workers{"); ok {
-					read[labels]++
-				}
+			for _, s := range r.series(t, "deployment_job_workers") {
+				read[fmt.Sprint(s.labels)]++
 			}
 		}
 		twice := 0
@@ -180,11 +174,11 @@ type fleet struct {
 
 func newFleet(t *testing.T, accounts int, sim func(i int) *simulator.Simulator, change func(i int, s *settings)) *fleet {
 	t.Helper()
-	f := &fleet{rig: &rig{registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}}
+	f := &fleet{rig: &rig{own: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}}
 	for i := range accounts {
 		f.sims = append(f.sims, sim(i))
 		var account *schedule.Account
-		account, f.options = newAccount(t, f.registry, io.Discard, f.sims[i], func(s *settings) {
+		account, f.options = newAccount(t, f.own, io.Discard, f.sims[i], func(s *settings) {
 			discovering(s)
 			s.account.Name = fmt.Sprintf("team-%03d", i)
 			if change != nil {
@@ -193,8 +187,7 @@ func newFleet(t *testing.T, accounts int, sim func(i int) *simulator.Simulator, 
 		})
 		f.Accounts = append(f.Accounts, account)
 	}
-	f.facts = collector.New(f.Accounts)
-	f.registry.MustRegister(f.facts)
+	f.collect(f.Accounts)
 	return f
 }
 
@@ -214,8 +207,9 @@ func (f *fleet) calls() int {
 func TestBrokenAccountsDelayNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 10, func(int) *simulator.Simulator {
-			return finishedJobs(10, func() []simulator.Worker { return crowd(60) })
+			return finishedJobs(10, func() []simulator.Worker { return crowd(6) })
 		}, func(i int, s *settings) {
+			s.account.PageSize = 5
 			if i == 2 {
 				s.Provider = gone{}
 			}
@@ -278,7 +272,7 @@ func TestManySlowAccounts(t *testing.T) {
 		go f.Run(ctx)
 		defer synctest.Wait()
 		defer cancel()
-		time.Sleep(10 * time.Minute)
+		time.Sleep(brief(4*time.Minute, 10*time.Minute))
 		ages := []float64{}
 		for _, at := range f.values(t, "deployment_job_last_success_timestamp_seconds") {
 			seconds, _ := strconv.ParseFloat(at, 64)

@@ -49,7 +49,7 @@ func TestIsolation(t *testing.T) {
 		},
 		"the listing takes longer than an interval": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
-			jobs(sim, 250, "processing")
+			jobs(sim, 90, "processing")
 			r := newRig(t, sim, func(s *settings) {
 				discovering(s)
 				s.RequestsPerSecond, s.account.PageSize = 1, 1
@@ -235,8 +235,8 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// TestARefusedKeyCostsOneCallATick refuses the key of an account of 30 jobs of three
-// pages, in every way in which jobs are watched: all of them fail, by one call. The tick
+// TestARefusedKeyCostsOneCallATick refuses the key of an account of 30 jobs of two pages,
+// in every way in which jobs are watched: all of them fail, by one call. The tick
 // at which a good key turns bad costs what was under way, and three jobs to be sure.
 func TestARefusedKeyCostsOneCallATick(t *testing.T) {
 	for name, watch := range map[string]func(*settings){
@@ -252,11 +252,11 @@ func TestARefusedKeyCostsOneCallATick(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					sim := simulator.New(simulator.Options{Latency: 100 * time.Millisecond})
 					for id := range int64(30) {
-						sim.PutJob(simulator.Job{ID: id + 1, Status: "processing"}, crowd(60))
+						sim.PutJob(simulator.Job{ID: id + 1, Status: "processing"}, crowd(31))
 					}
 					r := newRig(t, sim, func(s *settings) {
 						watch(s)
-						s.RequestsPerSecond = 1000
+						s.RequestsPerSecond, s.account.PageSize = 1000, 30
 					})
 					for tick, most := range []int{1, 0, 16, 1, 1} { // the second one is good
 						sim.ClearFaults()
@@ -285,16 +285,18 @@ func TestARefusedKeyCostsOneCallATick(t *testing.T) {
 func TestOnceShowsAllThatItRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		jobs(sim, 300, "success")
-		f := newFleet(t, 1, func(int) *simulator.Simulator { return sim }, func(_ int, s *settings) { s.account.MaxStaleness = 2 * time.Minute })
+		jobs(sim, 60, "success")
+		f := newFleet(t, 1, func(int) *simulator.Simulator { return sim }, func(_ int, s *settings) {
+			s.RequestsPerSecond, s.account.MaxStaleness = 1, 2*time.Minute
+		})
 		start := time.Now()
 		f.facts.AsOf(start)
 		if !f.Poll(t.Context()) || time.Since(start) < f.options.MaxStaleness {
 			t.Fatalf("the poll took %v", time.Since(start))
 		}
 		for _, name := range []string{"deployment_job_workers", "deployment_job_info"} {
-			if got := len(f.values(t, name)); got != 300 {
-				t.Errorf("%s: %d jobs, want 300", name, got)
+			if got := len(f.values(t, name)); got != 60 {
+				t.Errorf("%s: %d jobs, want 60", name, got)
 			}
 		}
 	})
@@ -324,13 +326,16 @@ func TestOnceReadsConfiguredJobsWithoutAListing(t *testing.T) {
 func TestCrossingTheBudgetIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		r := newRig(t, sim, discovering)
-		for _, n := range []int{270, 320} {
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.RequestsPerSecond = 0.5
+		})
+		for _, n := range []int{27, 32} {
 			jobs(sim, n, "processing")
 			r.Poll(t.Context())
 			time.Sleep(time.Minute)
 		}
-		if want := fmt.Sprintf("level=WARN msg=%q jobs=320", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
+		if want := fmt.Sprintf("level=WARN msg=%q jobs=32", "the watched jobs cannot be read within the poll interval at the configured rate"); !strings.Contains(r.log.String(), want) {
 			t.Errorf("no warning:\n%s", r.log)
 		}
 	})

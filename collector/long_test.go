@@ -24,7 +24,7 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		const long = 100
 		jobs(sim, 5, "processing")
-		sim.PutJob(simulator.Job{ID: long, Status: "processing", Modified: time.Now()}, crowd(3000))
+		sim.PutJob(simulator.Job{ID: long, Status: "processing", Modified: time.Now()}, crowd(600))
 		var starts []time.Time // reads of the long job
 		sim.OnCall(func(call simulator.Call) {
 			if call.Action == "ListWorkerResource" && call.JobID == long && call.Page == 1 {
@@ -33,7 +33,7 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 		})
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.RequestsPerSecond, s.account.PageSize = 1, 10
+			s.RequestsPerSecond, s.account.PageSize = 1, 2
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -54,8 +54,8 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 			}
 			if at := r.value(t, "deployment_job_last_sweep_timestamp_seconds", fmt.Sprintf("job_id=\"%d\"", long)); at != "absent" && !slices.Contains(seen, at) {
 				seen = append(seen, at)
-				if n := r.value(t, "deployment_job_workers", fmt.Sprintf("job_id=\"%d\"", long)); n != "3000" {
-					t.Errorf("the long job has %s workers, want 3000", n)
+				if n := r.value(t, "deployment_job_workers", fmt.Sprintf("job_id=\"%d\"", long)); n != "600" {
+					t.Errorf("the long job has %s workers, want 600", n)
 				}
 			}
 		}
@@ -79,7 +79,7 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		past, workers := time.Now().Add(-time.Hour), crowd(8000)
+		past, workers := time.Now().Add(-time.Hour), crowd(640)
 		for i := range workers {
 			workers[i].Modified = past // none becomes stuck, so that nothing else asks for a read
 		}
@@ -92,7 +92,8 @@ func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
 		})
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.RequestsPerSecond, s.account.PageSize = 1, 10
+			s.RequestsPerSecond, s.account.PageSize = 1, 2
+			s.account.MaxStaleness, s.account.ResyncInterval = 4*time.Minute, 20*time.Minute
 		})
 		r.Poll(t.Context())
 		ctx, cancel := context.WithCancel(t.Context())
@@ -119,7 +120,7 @@ func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
 		sim.UpdateJob(1, func(j *simulator.Job) { j.Modified = time.Now() })
 		changed, seen := time.Now(), false
 		for ; time.Since(changed) < time.Hour && !seen; time.Sleep(time.Minute) {
-			switch old := time.Since(changed) > 11*time.Minute && time.Now().Unix()-swept() > 11*60; editing() {
+			switch old := time.Since(changed) > 5*time.Minute && time.Now().Unix()-swept() > 5*60; editing() {
 			case before:
 				if old {
 					t.Fatalf("%v after it changed the job shows what it was, read %d s ago", time.Since(changed), time.Now().Unix()-swept())
@@ -152,7 +153,7 @@ func TestJobsAtRestAreConfirmedUnderOverload(t *testing.T) {
 			s.account.JobIDs, s.RequestsPerSecond = ids, 0.5
 		})
 		r.Poll(t.Context())
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), brief(20*time.Minute, time.Hour))
 		defer cancel()
 		go schedule.Accounts{r.Account}.Run(ctx)
 		for ctx.Err() == nil {
@@ -253,7 +254,8 @@ func TestAJobIsNeverPolledTwiceAtATime(t *testing.T) {
 			discovering(s)
 			s.Transport, s.RequestTimeout, s.account.JobIDs = transport, 3*time.Minute, []int64{1}
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		hours := brief(4, 24)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(hours)*time.Hour)
 		defer cancel()
 		ended := make(chan struct{})
 		go func() {
@@ -273,7 +275,7 @@ func TestAJobIsNeverPolledTwiceAtATime(t *testing.T) {
 			time.Sleep(rand.N(2 * time.Minute))
 		}
 		<-ended
-		if transport.most != 1 || total(sim.Calls()) < 1000 {
+		if transport.most != 1 || total(sim.Calls()) < 1000*hours/24 {
 			t.Errorf("%d calls about a job were under way at a time, of %d in all", transport.most, total(sim.Calls()))
 		}
 	})
@@ -284,7 +286,7 @@ func TestAJobIsNeverPolledTwiceAtATime(t *testing.T) {
 func TestAJobThatComesBackIsNotPolledTwiceAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		sim.PutJob(simulator.Job{ID: 100, Status: "processing", Modified: time.Now()}, crowd(3000))
+		sim.PutJob(simulator.Job{ID: 100, Status: "processing", Modified: time.Now()}, crowd(600))
 		var begun atomic.Int32
 		sim.OnCall(func(call simulator.Call) {
 			if call.Action == "ListWorkerResource" && call.Page == 1 {
@@ -293,7 +295,7 @@ func TestAJobThatComesBackIsNotPolledTwiceAtATime(t *testing.T) {
 		})
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
-			s.RequestsPerSecond, s.account.PageSize = 1, 10
+			s.RequestsPerSecond, s.account.PageSize = 1, 2
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a sweep takes five
 		defer cancel()
@@ -311,8 +313,8 @@ func TestAJobThatComesBackIsNotPolledTwiceAtATime(t *testing.T) {
 			t.Errorf("%s jobs are watched, and %d sweeps of one began within the time of a sweep", n, begun.Load())
 		}
 		time.Sleep(72 * time.Second)
-		if n := r.value(t, "deployment_job_workers"); n != "3000" {
-			t.Errorf("the job has %s workers after its sweep, want 3000", n)
+		if n := r.value(t, "deployment_job_workers"); n != "600" {
+			t.Errorf("the job has %s workers after its sweep, want 600", n)
 		}
 		<-ctx.Done()
 		synctest.Wait()

@@ -71,7 +71,7 @@ type series struct {
 }
 
 func newSeries(m *dto.Metric) series {
-	s := series{labels: map[string]string{}, value: m.GetGauge().GetValue()}
+	s := series{labels: map[string]string{}, value: m.GetGauge().GetValue() + m.GetCounter().GetValue()}
 	for _, label := range m.GetLabel() {
 		s.labels[label.GetName()] = label.GetValue()
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,11 +52,13 @@ func TestEveryExportedCountIsTrue(t *testing.T) {
 }
 
 // TestMain gives the quick loop a quarter of rapid's 100 cases, unless -rapid.checks
-// says how many.
+// says how many. The heaps of these tests are small: to collect them often costs more time
+// than it saves memory.
 func TestMain(m *testing.M) {
 	if os.Getenv("PROPERTY_ROUNDS") == "" {
 		_ = flag.Set("rapid.checks", "25")
 	}
+	debug.SetGCPercent(400)
 	m.Run()
 }
 

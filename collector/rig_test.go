@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -38,7 +37,8 @@ type rig struct {
 	*schedule.Account
 	facts    *collector.Collector
 	sim      *simulator.Simulator
-	registry *prometheus.Registry
+	own      *prometheus.Registry // of the metrics that are no facts
+	registry *prometheus.Registry // of both
 	log      *bytes.Buffer
 	options  schedule.Options
 }
@@ -58,11 +58,16 @@ type settings struct {
 // newRig builds an exporter of sim; change may alter its settings.
 func newRig(t tb, sim *simulator.Simulator, change func(*settings)) *rig {
 	t.Helper()
-	r := &rig{sim: sim, registry: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
-	r.Account, r.options = newAccount(t, r.registry, r.log, sim, change)
-	r.facts = collector.New(schedule.Accounts{r.Account})
-	r.registry.MustRegister(r.facts)
+	r := &rig{sim: sim, own: prometheus.NewPedanticRegistry(), log: &bytes.Buffer{}}
+	r.Account, r.options = newAccount(t, r.own, r.log, sim, change)
+	r.collect(schedule.Accounts{r.Account})
 	return r
+}
+
+// collect gathers the accounts, all of whose own metrics are known.
+func (r *rig) collect(accounts schedule.Accounts) {
+	r.facts, r.registry = collector.New(accounts), prometheus.NewPedanticRegistry()
+	r.registry.MustRegister(r.facts, r.own)
 }
 
 // newAccount builds the part of an exporter that is about one account.
@@ -203,18 +208,27 @@ func (r *rig) value(t tb, family string, labels ...string) string {
 func (r *rig) values(t tb, name string, labels ...string) []string {
 	t.Helper()
 	var found []string
-	for _, family := range r.families(t, "aliyun_cas_"+name) {
-		for _, m := range family.GetMetric() {
-			var held []string
-			for _, label := range m.GetLabel() {
-				held = append(held, fmt.Sprintf("%s=%q", label.GetName(), label.GetValue()))
-			}
-			if !slices.ContainsFunc(labels, func(label string) bool { return !slices.Contains(held, label) }) {
-				found = append(found, strconv.FormatFloat(m.GetGauge().GetValue()+m.GetCounter().GetValue(), 'f', -1, 64))
-			}
+	for _, s := range r.series(t, name) {
+		if !slices.ContainsFunc(labels, func(label string) bool {
+			name, value, _ := strings.Cut(label, "=")
+			held, ok := s.labels[name]
+			return !ok || strconv.Quote(held) != value
+		}) {
+			found = append(found, strconv.FormatFloat(s.value, 'f', -1, 64))
 		}
 	}
 	return found
+}
+
+// series returns all series of a family.
+func (r *rig) series(t tb, name string) (all []series) {
+	t.Helper()
+	for _, family := range r.families(t, "aliyun_cas_"+name) {
+		for _, m := range family.GetMetric() {
+			all = append(all, newSeries(m))
+		}
+	}
+	return all
 }
 
 // families returns the family of this name, if it has series. A fact is asked for
@@ -236,7 +250,7 @@ func (r *rig) families(t tb, name string) (found []*dto.MetricFamily) {
 		}
 		return nil
 	}
-	all, err := r.registry.Gather()
+	all, err := r.own.Gather()
 	if err != nil {
 		t.Fatalf("gather: %v", err)
 	}

@@ -86,8 +86,8 @@ func TestTroublesOfJobs(t *testing.T) {
 		if diff := cmp.Diff(want, r.troubles()); diff != "" {
 			t.Errorf("troubles (-want +got):\n%s", diff)
 		}
-		for range 70 {
-			time.Sleep(time.Minute)
+		for range 14 {
+			time.Sleep(5 * time.Minute)
 			r.Poll(t.Context())
 		}
 		stalled := "18 DeploymentJobStalled: in processing, but no worker ends (1h1"

@@ -93,14 +93,15 @@ func TestTicksAreSkippedUnderOverload(t *testing.T) {
 			discovering(s)
 			s.Transport, s.account.MaxStaleness = polls, time.Hour
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute-10*time.Second)
+		want := brief(struct{ minutes, least, most int }{12, 5, 9}, struct{ minutes, least, most int }{30, 14, 22})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(want.minutes)*time.Minute-10*time.Second)
 		defer cancel()
 		schedule.Accounts{r.Account}.Run(ctx)
 		// 100 pages take 151 s by 4 requests of 6 s: two of three ticks find jobs waiting.
 		skipped, _ := strconv.Atoi(r.value(t, "poll_skipped_total"))
-		if listings := sim.Calls()["ListDeploymentJob"]; polls.overlaps.Load() != 0 || listings < 2*29 || skipped < 14 || skipped > 22 {
-			t.Errorf("%d pages of listings in half an hour, %d polls of a job that was being polled; %d ticks were skipped",
-				listings, polls.overlaps.Load(), skipped)
+		if listings := sim.Calls()["ListDeploymentJob"]; polls.overlaps.Load() != 0 || listings < 2*(want.minutes-1) || skipped < want.least || skipped > want.most {
+			t.Errorf("%d pages of listings in %d minutes, %d polls of a job that was being polled; %d ticks were skipped",
+				listings, want.minutes, polls.overlaps.Load(), skipped)
 		}
 	})
 }

@@ -77,6 +77,9 @@ func (c Credentials) hide(err error) error {
 	return err
 }
 
+// escaped is one byte of a URL. After a stray % the rest of the word must still be unescaped.
+var escaped = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
+
 // scrub makes a foreign text one line, and removes every word that contains a part of the
 // credentials or of a signature made with them. A server that refuses a signature echoes
 // them: plain or URL-escaped, whole or cut off.
@@ -98,11 +101,9 @@ func (c Credentials) scrub(s string) string {
 	holds := func(word string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(word, part) })
 	}
-	// After a stray % the rest of the word must still be unescaped.
-	escape := regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 	words := strings.Fields(s)
 	for i, word := range words {
-		plain := escape.ReplaceAllStringFunc(word, func(code string) string {
+		plain := escaped.ReplaceAllStringFunc(word, func(code string) string {
 			text, _ := url.PathUnescape(code)
 			return text
 		})
