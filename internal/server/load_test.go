@@ -103,40 +103,34 @@ func TestClientsThatLeave(t *testing.T) {
 	})
 }
 
-// many collects so many series.
-func many(n int) collect {
-	desc := prometheus.NewDesc("many", "A gauge.", []string{"number", "padding"}, nil)
-	var metrics []prometheus.Metric
-	for i := range n {
-		metrics = append(metrics, gauge(desc, fmt.Sprint(i), "a label value of some length, as resource names are"))
-	}
-	return func(ch chan<- prometheus.Metric) {
-		for _, m := range metrics {
-			ch <- m
-		}
-	}
+// bulky serves facts of 800 kB.
+func bulky(o *server.Options) {
+	bulk := strings.Repeat("bulk{padding=\"a label value of some length, as resource names are\"} 1\n", 11_000)
+	o.Facts = written(func(w io.Writer) error { _, err := io.WriteString(w, bulk); return err })
 }
 
 // TestSlowReadersHoldLittle has as many clients as may connect ask for 800 kB and not
-// read it, and then again as many.
+// read it, and then again as many. They get some twenty answers.
 func TestSlowReadersHoldLittle(t *testing.T) {
-	const most = 48 << 20
-	f := newServer(t, nil)
-	f.Freshness(50 * time.Millisecond)
-	f.registry.MustRegister(many(10_000))
-	address := f.run(t)
-	before := heap()
-	for range 2 * server.MaxConnections {
-		unread(t, address)
-	}
-	held := int64(heap()) - int64(before)
-	t.Logf("%d slow readers hold %d KiB", server.MaxConnections, held>>10)
-	if held > most {
-		t.Errorf("more than %d KiB", most>>10)
-	}
-	if status, body := get(t, address, "/metrics"); status != 200 || len(body) < 700_000 {
-		t.Errorf("beside them: %d, %d bytes", status, len(body))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const most = 48 << 20
+		f := newServer(t, bulky)
+		f.Freshness(50 * time.Millisecond)
+		l := f.serveInMemory(t)
+		before := heap()
+		for range 2 * server.MaxConnections {
+			unread(t, l)
+			time.Sleep(time.Millisecond)
+		}
+		held := int64(heap()) - int64(before)
+		t.Logf("%d slow readers hold %d KiB", server.MaxConnections, held>>10)
+		if held > most {
+			t.Errorf("more than %d KiB", most>>10)
+		}
+		if status, body := l.get(t, "/metrics"); status != 200 || len(body) < 700_000 {
+			t.Errorf("beside them: %d, %d bytes", status, len(body))
+		}
+	})
 }
 
 // TestHeldAnswersAreBounded lets slow readers hold answers of 10 MB that cannot be
@@ -144,9 +138,7 @@ func TestSlowReadersHoldLittle(t *testing.T) {
 func TestHeldAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		noise := make([]byte, 10<<20)
-		for i := range noise {
-			noise[i] = byte(rand.Uint32())
-		}
+		_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 		n := 0
 		f := newServer(t, func(o *server.Options) {
 			o.Facts = written(func(w io.Writer) error {
@@ -218,9 +210,9 @@ func heap() uint64 {
 }
 
 // unread asks for the metrics and reads no more of them than that they begin.
-func unread(t *testing.T, address string) net.Conn {
+func unread(t *testing.T, l inMemory) net.Conn {
 	t.Helper()
-	conn := dial(t, address)
+	conn := l.dial(t)
 	fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Fatalf("no answer begins: %v", err)
@@ -273,186 +265,214 @@ func fetch(url string) (status int, body string, err error) {
 	return resp.StatusCode, string(text), err
 }
 
+// TestSlowClientsAreCutOff: a client has 5 seconds for its headers, 5 for each piece of the
+// answer, 30 for all of it, and loses nothing before.
 func TestSlowClientsAreCutOff(t *testing.T) {
-	// 800 kB that cost next to nothing to write, so that a busy machine has them in time.
-	bulk := strings.Repeat("bulk{padding=\"a label value of some length, as resource names are\"} 1\n", 11_000)
-	f := newServer(t, func(o *server.Options) {
-		o.Facts = written(func(w io.Writer) error { _, err := io.WriteString(w, bulk); return err })
-	})
-	f.Hurry()
-	address := f.run(t)
-	t.Run("not reading", func(t *testing.T) {
-		conn := unread(t, address)
-		time.Sleep(2 * time.Second) // longer than a client may take for a piece
-		n, _ := io.Copy(io.Discard, conn)
-		if n == 0 || n > 700_000 {
-			t.Errorf("got %d bytes, want a part", n)
-		}
-	})
-	t.Run("reading slowly", func(t *testing.T) {
-		conn := unread(t, address)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // longer than an answer may take
-			_, _ = io.CopyN(io.Discard, conn, 8<<10)
-		}
-		n, _ := io.Copy(io.Discard, conn)
-		if n > 300_000 {
-			t.Errorf("got %d bytes at the end, want the answer cut off", n)
-		}
-	})
-	for name, text := range map[string]string{
-		"connecting": "", "sending headers": "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+	const whole = 700_000
+	const request = "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+	for name, play := range map[string]func(t *testing.T, conn net.Conn){
+		"not reading": func(t *testing.T, conn net.Conn) {
+			t.Helper()
+			fmt.Fprint(conn, request, "\r\n")
+			time.Sleep(6 * time.Second)
+			if n, _ := io.Copy(io.Discard, conn); n > whole {
+				t.Errorf("got %d bytes, want a part", n)
+			}
+		},
+		"reading late": func(t *testing.T, conn net.Conn) {
+			t.Helper()
+			fmt.Fprint(conn, request, "Connection: close\r\n\r\n")
+			time.Sleep(4 * time.Second)
+			if n, err := io.Copy(io.Discard, conn); n < whole || err != nil {
+				t.Errorf("got %d bytes, %v; want all", n, err)
+			}
+		},
+		"reading slowly": func(t *testing.T, conn net.Conn) {
+			t.Helper()
+			fmt.Fprint(conn, request, "\r\n")
+			start, n := time.Now(), int64(0)
+			for err := error(nil); err == nil; time.Sleep(500 * time.Millisecond) { // 4 seconds for a piece
+				var m int64
+				m, err = io.CopyN(io.Discard, conn, 8<<10)
+				n += m
+			}
+			if took := time.Since(start); n > whole || took < 30*time.Second || took > 31*time.Second {
+				t.Errorf("got %d bytes in %v, want a part in 30s", n, took)
+			}
+		},
+		"connecting": func(t *testing.T, conn net.Conn) { t.Helper(); isCutOff(t, conn) },
+		"sending headers": func(t *testing.T, conn net.Conn) {
+			t.Helper()
+			fmt.Fprint(conn, request, "X-Slow: ")
+			isCutOff(t, conn)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn := dial(t, address)
-			fmt.Fprint(conn, text)
-			if answer, err := io.ReadAll(conn); err != nil || strings.HasPrefix(string(answer), "HTTP/1.1 200") {
-				t.Errorf("got %q, %v; want the end of the connection", answer, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				play(t, newServer(t, bulky).serveInMemory(t).dial(t))
+			})
 		})
+	}
+}
+
+// isCutOff fails unless a connection ends without an answer after 5 seconds.
+func isCutOff(t *testing.T, conn net.Conn) {
+	t.Helper()
+	start := time.Now()
+	answer, err := io.ReadAll(conn)
+	if took := time.Since(start); err != nil || strings.HasPrefix(string(answer), "HTTP/1.1 200") || took < 5*time.Second || took > 6*time.Second {
+		t.Errorf("got %q, %v after %v; want the end of the connection after 5s", answer, err, took)
 	}
 }
 
 // TestClientsThatAskOftenMakeRoom opens as many connections as may be open. Whatever is
 // asked on the last of them, it ends, so that nobody is kept out by who never waits.
 func TestClientsThatAskOftenMakeRoom(t *testing.T) {
-	address := newServer(t, nil).run(t)
-	ends := func(request string) bool {
-		conn := dial(t, address)
-		fmt.Fprint(conn, request, " HTTP/1.1\r\nHost: x\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		l := newServer(t, nil).serveInMemory(t)
+		ends := func(request string) bool {
+			conn := l.dial(t)
+			fmt.Fprint(conn, request, " HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.Close {
+				_, _ = io.Copy(io.Discard, conn) // until it does not count any more
+			}
+			return resp.Close
 		}
-		_ = resp.Body.Close()
-		if resp.Close {
-			_, _ = io.Copy(io.Discard, conn) // until it does not count any more
+		for i := range server.MaxConnections - 1 {
+			if ends("GET /-/healthy") {
+				t.Fatalf("connection %d ends", i)
+			}
 		}
-		return resp.Close
-	}
-	for i := range server.MaxConnections - 1 {
-		if ends("GET /-/healthy") {
-			t.Fatalf("connection %d ends", i)
+		for _, request := range []string{"GET /-/healthy", "GET /metrics", "GET /nothing", "POST /metrics", "OPTIONS *"} {
+			if !ends(request) {
+				t.Errorf("%s: the connection stays", request)
+			}
 		}
-	}
-	for _, request := range []string{"GET /-/healthy", "GET /metrics", "GET /nothing", "POST /metrics", "OPTIONS *"} {
-		if !ends(request) {
-			t.Errorf("%s: the connection stays", request)
-		}
-	}
+	})
 }
 
 func TestMuchIsRefused(t *testing.T) {
-	address := newServer(t, nil).run(t)
 	for name, request := range map[string]string{
 		"1 MB in one header":   "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 1<<20),
 		"1 MB in many headers": "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: xxxxxxxxx\r\n", 70_000),
 		"1 MB of address":      "GET /" + strings.Repeat("x", 1<<20) + " HTTP/1.1\r\nHost: x\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn := dial(t, address)
-			go func() { fmt.Fprint(conn, request, "\r\n\r\n") }()
-			answer, _ := bufio.NewReader(conn).ReadString('\n')
-			if !strings.HasPrefix(answer, "HTTP/1.1 431 ") {
-				t.Errorf("got %q, want status 431", answer)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				conn := newServer(t, nil).serveInMemory(t).dial(t)
+				go func() { fmt.Fprint(conn, request, "\r\n\r\n") }()
+				answer, _ := bufio.NewReader(conn).ReadString('\n')
+				if !strings.HasPrefix(answer, "HTTP/1.1 431 ") {
+					t.Errorf("got %q, want status 431", answer)
+				}
+			})
 		})
 	}
 }
 
 // TestConnectionsGiveWay fills the server with connections of each kind. A new one is
-// served within seconds, in place of the one that has waited longest for its client. One whose
-// client waits for the server stays.
+// served within a second, in place of the one that has waited longest for its client. One
+// whose client waits for the server stays.
 func TestConnectionsGiveWay(t *testing.T) {
-	for name, wait := range map[string]func(*testing.T, string) net.Conn{
-		"new": dial,
-		"idle": func(t *testing.T, address string) net.Conn {
+	for name, wait := range map[string]func(*testing.T, inMemory) net.Conn{
+		"new": func(t *testing.T, l inMemory) net.Conn { t.Helper(); return l.dial(t) },
+		"idle": func(t *testing.T, l inMemory) net.Conn {
 			t.Helper()
-			conn := dial(t, address)
+			conn := l.dial(t)
 			if got := health(conn); got != "HTTP/1.1 200 OK" {
 				t.Fatalf("health: %q", got)
 			}
 			return conn
 		},
 		"not reading": unread,
-		"in the midst of a header": func(t *testing.T, address string) net.Conn {
+		"in the midst of a header": func(t *testing.T, l inMemory) net.Conn {
 			t.Helper()
-			conn := dial(t, address)
+			conn := l.dial(t)
 			fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 			return conn
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &gated{gate: make(chan struct{})}
-			f := newServer(t, func(o *server.Options) {
-				g.Gatherer, o.Gatherer = o.Gatherer, g
-				o.Facts = written(func(w io.Writer) error { _, err := w.Write(make([]byte, 8<<20)); return err })
-			})
-			f.Freshness(time.Hour)
-			f.Wait()
-			address := f.run(t)
-			go func() { g.gate <- struct{}{} }()
-			get(t, address, "/metrics") // the text, which all get from here on
-			scrape := dial(t, address)
-			fmt.Fprint(scrape, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nAccept: application/openmetrics-text\r\n\r\n")
-			for g.inside.Load() == 0 {
-				time.Sleep(time.Millisecond)
-			}
-			conns := make([]net.Conn, server.MaxConnections)
-			for i := range conns {
-				if i < len(conns)-2 {
-					conns[i] = wait(t, address)
-				} else { // whoever asks on the last that has room is told to leave
-					conns[i] = dial(t, address)
-				}
-			}
-			if got := health(dial(t, address)); got != "HTTP/1.1 200 OK" {
-				t.Errorf("one more: %q", got)
-			}
-			if name != "not reading" { // the kernel has a say in when the last piece began
-				_ = conns[0].SetReadDeadline(time.Now().Add(time.Minute)) // before an idle connection ends by itself
-				if _, err := io.Copy(io.Discard, conns[0]); errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Error("the oldest did not give way")
-				}
-			}
-			close(g.gate)
-			if answer, err := bufio.NewReader(scrape).ReadString('\n'); !strings.HasPrefix(answer, "HTTP/1.1 200") {
-				t.Errorf("a scrape that waited: %q, %v", answer, err)
-			}
+			synctest.Test(t, func(t *testing.T) { giveWay(t, wait) })
 		})
+	}
+}
+
+func giveWay(t *testing.T, wait func(*testing.T, inMemory) net.Conn) {
+	t.Helper()
+	g := &gated{gate: make(chan struct{})}
+	f := newServer(t, func(o *server.Options) {
+		g.Gatherer, o.Gatherer = o.Gatherer, g
+		o.Facts = written(func(w io.Writer) error { _, err := w.Write(make([]byte, 1<<20)); return err })
+	})
+	f.Freshness(time.Hour)
+	l := f.serveInMemory(t)
+	go func() { g.gate <- struct{}{} }()
+	l.get(t, "/metrics") // the text, which all get from here on
+	scrape := l.dial(t)
+	fmt.Fprint(scrape, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nAccept: application/openmetrics-text\r\n\r\n")
+	if synctest.Wait(); g.inside.Load() != 1 {
+		t.Fatal("nothing is being gathered")
+	}
+	conns := make([]net.Conn, server.MaxConnections)
+	for i := range conns {
+		if i < len(conns)-2 {
+			conns[i] = wait(t, l)
+		} else { // whoever asks on the last that has room is told to leave
+			conns[i] = l.dial(t)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	start := time.Now()
+	if got := health(l.dial(t)); got != "HTTP/1.1 200 OK" || time.Since(start) > time.Second {
+		t.Errorf("one more: %q after %v", got, time.Since(start))
+	}
+	for i, gone := range []bool{true, true, false} { // the last of conns was one more, too
+		_ = conns[i].SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := io.Copy(io.Discard, conns[i]); errors.Is(err, os.ErrDeadlineExceeded) == gone {
+			t.Errorf("connection %d: gone is %v, want %v", i, !gone, gone)
+		}
+	}
+	close(g.gate)
+	if answer, err := bufio.NewReader(scrape).ReadString('\n'); !strings.HasPrefix(answer, "HTTP/1.1 200") {
+		t.Errorf("a scrape that waited: %q, %v", answer, err)
 	}
 }
 
 // TestAllClientsWait lets as many clients as may connect wait for an answer: another one
 // waits until they have theirs.
 func TestAllClientsWait(t *testing.T) {
-	g := &gated{gate: make(chan struct{})}
-	f := newServer(t, func(o *server.Options) { g.Gatherer, o.Gatherer = o.Gatherer, g })
-	address := f.run(t)
-	conns := make([]net.Conn, server.MaxConnections)
-	for i := range conns {
-		conns[i] = dial(t, address)
-		fmt.Fprint(conns[i], "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-	}
-	for f.Busy() < len(conns) {
-		time.Sleep(time.Millisecond)
-	}
-	answered := make(chan string, 1)
-	more := dial(t, address)
-	go func() { answered <- health(more) }()
-	select {
-	case got := <-answered:
-		t.Errorf("one more: %q, want no answer", got)
-	case <-time.After(100 * time.Millisecond):
-	}
-	close(g.gate)
-	for i, conn := range conns {
-		if answer, err := bufio.NewReader(conn).ReadString('\n'); !strings.HasPrefix(answer, "HTTP/1.1 200") {
-			t.Fatalf("client %d: %q, %v", i, answer, err)
+	synctest.Test(t, func(t *testing.T) {
+		g := &gated{gate: make(chan struct{})}
+		l := newServer(t, func(o *server.Options) { g.Gatherer, o.Gatherer = o.Gatherer, g }).serveInMemory(t)
+		conns := make([]net.Conn, server.MaxConnections)
+		for i := range conns {
+			conns[i] = l.dial(t)
+			fmt.Fprint(conns[i], "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 		}
-	}
-	if got := <-answered; got != "HTTP/1.1 200 OK" {
-		t.Errorf("afterwards: %q", got)
-	}
+		answered := make(chan string, 1)
+		more := l.dial(t)
+		go func() { answered <- health(more) }()
+		select {
+		case got := <-answered:
+			t.Errorf("one more: %q, want no answer", got)
+		case <-time.After(10 * time.Second):
+		}
+		close(g.gate)
+		for i, conn := range conns {
+			if answer, err := bufio.NewReader(conn).ReadString('\n'); !strings.HasPrefix(answer, "HTTP/1.1 200") {
+				t.Fatalf("client %d: %q, %v", i, answer, err)
+			}
+		}
+		if got := <-answered; got != "HTTP/1.1 200 OK" {
+			t.Errorf("afterwards: %q", got)
+		}
+	})
 }
 
 // health asks for the health on a connection and returns the first line.
@@ -460,34 +480,4 @@ func health(conn net.Conn) string {
 	fmt.Fprint(conn, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
 	answer, _ := bufio.NewReader(conn).ReadString('\n')
 	return strings.TrimSpace(answer)
-}
-
-// TestShutdownDoesNotWaitForScrapes ends the server while a scrape hangs.
-func TestShutdownDoesNotWaitForScrapes(t *testing.T) {
-	g := &gated{gate: make(chan struct{})}
-	defer close(g.gate)
-	f := newServer(t, func(o *server.Options) { g.Gatherer, o.Gatherer = o.Gatherer, g })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- f.Serve(ctx, l) }()
-	conn := dial(t, l.Addr().String())
-	fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-	for g.gathers.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	told := time.Now()
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("got %v, want no error", err)
-	}
-	if took := time.Since(told); took > 10*time.Second { // the scrape hangs for ever, and may take 30 s
-		t.Errorf("it took %v, want half a second", took)
-	}
-	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the scrape's connection did not end: %v", err)
-	}
 }

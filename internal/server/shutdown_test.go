@@ -22,7 +22,7 @@ func TestShutdownLetsScrapesEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := &gated{gate: make(chan struct{})}
 			f := newServer(t, func(o *server.Options) { g.Gatherer, o.Gatherer = o.Gatherer, g })
-			l := make(inMemory)
+			l := make(inMemory, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan time.Time)
 			go func() {
@@ -63,21 +63,3 @@ func TestShutdownLetsScrapesEnd(t *testing.T) {
 		})
 	}
 }
-
-// inMemory is a listener of the connections that are sent to it.
-type inMemory chan net.Conn
-
-func (l inMemory) Accept() (net.Conn, error) {
-	conn, open := <-l
-	if !open {
-		return nil, net.ErrClosed
-	}
-	return conn, nil
-}
-
-func (l inMemory) Close() error {
-	close(l)
-	return nil
-}
-
-func (inMemory) Addr() net.Addr { return &net.TCPAddr{} }
