@@ -1,9 +1,7 @@
 package grafana_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,9 +11,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"aliyun_cas_exporter/internal/proctest"
 )
 
 // patience bounds the wait for data; it is long only where the tests fail.
@@ -74,7 +73,7 @@ func startPrometheus(t *testing.T, scrapes ...scrape) prometheus {
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := prometheus{start(t, nil, binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")}
+	p := prometheus{proctest.Serve(t, exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")).Address}
 	eventually(t, "Prometheus is ready", func() error {
 		resp, err := http.Get("http://" + p.address + "/-/ready")
 		if err != nil {
@@ -188,58 +187,9 @@ func startExporter(t *testing.T, binary string, settings map[string]string, args
 	for name, value := range settings {
 		env = append(env, name+"="+value)
 	}
-	return start(t, env, binary, args...)
-}
-
-// start runs a server until the test ends and returns where it listens, which it
-// chooses itself: a port that is found free can be taken a moment later. What it
-// printed is shown when the test fails.
-func start(t *testing.T, env []string, binary string, args ...string) (address string) {
-	t.Helper()
-	log := &output{}
 	cmd := exec.Command(binary, args...)
-	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, env
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s:\n%s", filepath.Base(binary), log)
-		}
-	})
-	listening := regexp.MustCompile(`msg="[Ll]istening on".* address=(\S+)`)
-	eventually(t, binary+" listens", func() error {
-		match := listening.FindStringSubmatch(log.String())
-		if match == nil {
-			return errors.New("it does not say so")
-		}
-		address = match[1]
-		return nil
-	})
-	if address == "" {
-		t.FailNow()
-	}
-	return address
-}
-
-// output is what a program printed; it may be read while it is written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
+	cmd.Env = env
+	return proctest.Serve(t, cmd).Address
 }
 
 // eventually tries until it works.

@@ -11,13 +11,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"aliyun_cas_exporter/internal/app"
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -69,7 +69,7 @@ const anyPort = "127.0.0.1:0"
 
 // serving is the program while it serves.
 type serving struct {
-	log    output
+	log    proctest.Output
 	stop   context.CancelFunc
 	ended  chan struct{}
 	status int
@@ -116,24 +116,6 @@ func (s *serving) address(t *testing.T) (address string) {
 		return listens && address != ""
 	})
 	return address
-}
-
-// output is what a program printed; it may be read while it is written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // TestDemoHosts: the demo has hosts that can be probed only where probing is on and their CA can be handed out, which does

@@ -6,13 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -72,16 +72,8 @@ func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []st
 	environment(t, api.URL, map[string]string{
 		"CAS_JOB_IDS": strings.Join(jobs, ","), "CAS_WEB_LISTEN_ADDRESS": anyPort, "CAS_POLL_INTERVAL": "1s",
 	})
-	cmd := exec.CommandContext(t.Context(), binary)
-	log := &output{}
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
+	program := proctest.Serve(t, exec.Command(binary))
+	defer program.Kill()
 	deadline := time.Now().Add(2 * time.Minute)
 	for sim.Calls()["ListWorkerResource"] <= 3*len(jobs) {
 		if time.Now().After(deadline) {
@@ -89,7 +81,7 @@ func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []st
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", program.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,8 +90,7 @@ func peakMemory(t *testing.T, binary string, sim *simulator.Simulator, jobs []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, said, _ := strings.Cut(log.String(), "listening on")
-	metrics, _ := get(t.Context(), "http://"+regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(said)+"/metrics")
+	metrics, _ := get(t.Context(), "http://"+program.Address+"/metrics")
 	_, after, _ = strings.Cut(metrics, "\ngo_gc_gogc_percent ")
 	gogc, _, _ = strings.Cut(after, "\n")
 	return kib << 10, gogc

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -114,7 +115,7 @@ func TestAttackPasswords(t *testing.T) {
 }
 
 // target is the exporter under attack.
-type target struct{ *process }
+type target struct{ *proctest.Process }
 
 // attacked starts the exporter and waits until it has read all of an estate.
 func attacked(t *testing.T, settings ...string) target {

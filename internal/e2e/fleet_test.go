@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"aliyun_cas_exporter/internal/proctest"
 )
 
 // quiet is how many evaluations a false alert has time to arrive in: more than
@@ -21,11 +23,11 @@ func TestOneExporterIsReplaced(t *testing.T) {
 	second := w.ready(w.exporter())
 	w.scrape(first, second)
 	w.scrape(second)
-	first.stop()
+	first.Stop()
 	// By a service manager: at the same address, after a gap.
-	second.stop()
-	w.sees(`up`, "instance", map[string]float64{second.address: 0})
-	w.scrape(w.exporter("CAS_WEB_LISTEN_ADDRESS=" + second.address))
+	second.Stop()
+	w.sees(`up`, "instance", map[string]float64{second.Address: 0})
+	w.scrape(w.exporter("CAS_WEB_LISTEN_ADDRESS=" + second.Address))
 
 	w.settle(quiet)
 	w.stands(alert)
@@ -37,7 +39,7 @@ func TestOneExporterIsReplaced(t *testing.T) {
 func TestReplicas(t *testing.T) {
 	w := newWorld(t)
 	w.api.PutJob(rollout(8888, "renewal-example-com"))
-	replicas := []*process{w.exporter(), w.exporter()}
+	replicas := []*proctest.Process{w.exporter(), w.exporter()}
 	w.scrape(replicas...)
 	alert := w.fails(8888)
 
@@ -46,12 +48,12 @@ func TestReplicas(t *testing.T) {
 		replicas[i] = w.ready(w.exporter())
 		w.scrape(append(replicas, old)...)
 		w.scrape(replicas...)
-		old.stop()
+		old.Stop()
 	}
 	// One that dies is missed, but the other watches.
-	replicas[0].kill()
+	replicas[0].Kill()
 	down := w.hook.firing(t, map[string]string{"alertname": targetDown})
-	w.says(down, about(targetDown, "warning", ""), replicas[0].address, "First, ")
+	w.says(down, about(targetDown, "warning", ""), replicas[0].Address, "First, ")
 
 	w.settle(quiet)
 	w.stands(alert)
@@ -64,16 +66,16 @@ func TestReplicas(t *testing.T) {
 }
 
 // shards starts the exporters of all shards.
-func (w *world) shards(total int) []*process {
+func (w *world) shards(total int) []*proctest.Process {
 	w.Helper()
-	var exporters []*process
+	var exporters []*proctest.Process
 	for n := range total {
 		exporters = append(exporters, w.shard(n, total))
 	}
 	return exporters
 }
 
-func (w *world) shard(n, total int) *process {
+func (w *world) shard(n, total int) *proctest.Process {
 	w.Helper()
 	return w.exporter(fmt.Sprintf("CAS_SHARD=%d", n), fmt.Sprintf("CAS_TOTAL_SHARDS=%d", total))
 }
@@ -121,7 +123,7 @@ func TestShards(t *testing.T) {
 
 	// By a StatefulSet: each ends before the next of its number begins.
 	for i := range three {
-		three[i].stop()
+		three[i].Stop()
 		three[i] = w.shard(i, 3)
 		w.scrape(three...)
 	}
@@ -132,7 +134,7 @@ func TestShards(t *testing.T) {
 	w.scrape(append(three, four...)...)
 	w.scrape(four...)
 	for i := range three {
-		three[i].stop()
+		three[i].Stop()
 	}
 	moved := 0
 	for job, shard := range w.parted(jobs, 4) {
@@ -162,7 +164,7 @@ func TestMissingShard(t *testing.T) {
 	}
 	three := w.shards(3)
 	w.scrape(three...)
-	three[1].kill()
+	three[1].Kill()
 	alert := w.hook.firing(t, map[string]string{"alertname": shardMissing})
 	w.says(alert, about(shardMissing, "critical", "", "total_shards", "3"), "1 of 3", "0 2")
 	three[1] = w.shard(1, 3)

@@ -12,14 +12,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aliyun_cas_exporter/internal/proctest"
 )
 
 // demo starts the exporter on its demo.
-func demo(t *testing.T) *process {
+func demo(t *testing.T) *proctest.Process {
 	t.Helper()
 	p := start(t, []string{"CAS_WEB_LISTEN_ADDRESS=127.0.0.1:0", "CAS_POLL_INTERVAL=1h"}, program(t, "E2E_EXPORTER"), "--demo")
 	await(t, "the first round", func() string {
-		_, problem := page("http://" + p.address + "/-/ready")
+		_, problem := page("http://" + p.Address + "/-/ready")
 		return problem
 	})
 	return p
@@ -33,7 +35,7 @@ func TestPythonReadsOpenMetrics(t *testing.T) {
 	}
 	p := demo(t)
 	t.Parallel()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.address+"/metrics", http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Address+"/metrics", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +75,13 @@ func TestScrapeConfigurations(t *testing.T) {
 		for _, histograms := range []string{"scrape_native_histograms: false", "scrape_native_histograms: true, always_scrape_classic_histograms: true", "convert_classic_histograms_to_nhcb: true"} {
 			job := fmt.Sprint(protocol, ", ", histograms)
 			jobs = append(jobs, job)
-			config += fmt.Sprintf("- {job_name: %q, scrape_protocols: [%s], %s, fallback_scrape_protocol: PrometheusText0.0.4, static_configs: [{targets: [%q]}]}\n", job, protocol, histograms, p.address)
+			config += fmt.Sprintf("- {job_name: %q, scrape_protocols: [%s], %s, fallback_scrape_protocol: PrometheusText0.0.4, static_configs: [{targets: [%q]}]}\n", job, protocol, histograms, p.Address)
 		}
 	}
 	world := &world{prometheus: prometheus{T: t}}
 	world.write(filepath.Join(dir, "prometheus.yml"), "%s", config)
 	world.address = start(t, nil, program(t, "E2E_PROMETHEUS"), "--config.file="+dir+"/prometheus.yml", "--storage.tsdb.path="+dir+"/data",
-		"--web.listen-address=127.0.0.1:0", "--enable-feature=type-and-unit-labels,created-timestamp-zero-ingestion").address
+		"--web.listen-address=127.0.0.1:0", "--enable-feature=type-and-unit-labels,created-timestamp-zero-ingestion").Address
 	want := map[string]int{}
 	for _, job := range jobs {
 		world.sees(fmt.Sprintf("up{job=%q}", job), "job", map[string]float64{job: 1})

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -126,7 +127,7 @@ func (e *edge) address() string { return "localhost:" + strconv.Itoa(e.port) }
 
 // probes starts a prober that trusts a root, with the shipped module, and lets Prometheus probe the exporter's targets by
 // the shipped scrape job.
-func (w *world) probes(exporter *process, root issuer) {
+func (w *world) probes(exporter *proctest.Process, root issuer) {
 	w.Helper()
 	dir := filepath.Dir(w.targets)
 	shipped := func(name string, replace ...string) string {
@@ -145,8 +146,8 @@ func (w *world) probes(exporter *process, root issuer) {
 	w.write(dir+"/ca.pem", "%s", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.cert.Raw}))
 	w.write(dir+"/blackbox.yml", "%s", shipped("blackbox.yml", "tls: true", "tls: true, tls_config: {ca_file: "+dir+"/ca.pem}"))
 	blackbox := start(w.T, nil, program(w.T, "E2E_BLACKBOX"), "--config.file="+dir+"/blackbox.yml", "--web.listen-address=127.0.0.1:0")
-	w.write(dir+"/served.yml", "%s", shipped("served.yml", "localhost:9115", blackbox.address,
-		`url: "http://localhost:10077/probe-targets"`, fmt.Sprintf(`url: "http://%s/probe-targets", refresh_interval: 1s`, exporter.address)))
+	w.write(dir+"/served.yml", "%s", shipped("served.yml", "localhost:9115", blackbox.Address,
+		`url: "http://localhost:10077/probe-targets"`, fmt.Sprintf(`url: "http://%s/probe-targets", refresh_interval: 1s`, exporter.Address)))
 	w.reload()
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -34,7 +35,7 @@ func TestStack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stack := run(t, c)
+			stack := proctest.Run(t, c)
 			group := stack.Process.Pid
 			address := works(t, stack)
 
@@ -47,7 +48,7 @@ func TestStack(t *testing.T) {
 				}
 				return ""
 			})
-			<-stack.ended
+			<-stack.Ended
 			if code := stack.ProcessState.ExitCode(); code != 0 {
 				t.Errorf("it ended with status %d", code)
 			}
@@ -66,16 +67,16 @@ func TestStack(t *testing.T) {
 
 // works waits until everything in a stack works, and returns the addresses that
 // it prints.
-func works(t *testing.T, stack *process) map[string]string {
+func works(t *testing.T, stack *proctest.Process) map[string]string {
 	t.Helper()
 	await(t, "the addresses", func() string {
-		if !strings.Contains(stack.output.String(), "Press any key") {
+		if !strings.Contains(stack.Output.String(), "Press any key") {
 			return "they are not printed"
 		}
 		return ""
 	})
 	address := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^(\w+) +(http://([\d.:]+)/\S*)`).FindAllStringSubmatch(stack.output.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^(\w+) +(http://([\d.:]+)/\S*)`).FindAllStringSubmatch(stack.Output.String(), -1) {
 		address[m[1]] = m[3]
 		await(t, m[2], func() string {
 			_, problem := page(m[2])

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -60,7 +61,7 @@ func TestTextfileInAnOutage(t *testing.T) {
 		cancel()
 		<-ended
 	})
-	w.scrape(&process{address: strings.TrimPrefix(server.URL, "http://")})
+	w.scrape(&proctest.Process{Address: strings.TrimPrefix(server.URL, "http://")})
 	alert := w.fails(8888)
 
 	if err := w.api.Inject("error-503", simulator.Match{}); err != nil {

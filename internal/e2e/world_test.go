@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/simulator"
 )
 
@@ -28,7 +29,7 @@ type world struct {
 	hook    *webhook
 	targets string // the file of Prometheus' targets
 
-	scraped []*process // the exporters that are in it
+	scraped []*proctest.Process // the exporters that are in it
 }
 
 // newWorld starts a world in which each alert is a message of its own, and lets the test run beside others.
@@ -80,10 +81,10 @@ rule_files: [rules.yml]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
 scrape_config_files: [served*.yml]
 scrape_configs: [{job_name: aliyun-cas-exporter, file_sd_configs: [{files: [targets.json]}]}]
-`, alertmanager.address)
+`, alertmanager.Address)
 	w.address = start(t, nil, program(t, "E2E_PROMETHEUS"), "--config.file="+dir+"/prometheus.yml",
-		"--storage.tsdb.path="+dir+"/prometheus", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle", "--scrape.discovery-reload-interval=1s").address
-	w.knows(alertmanager.address)
+		"--storage.tsdb.path="+dir+"/prometheus", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle", "--scrape.discovery-reload-interval=1s").Address
+	w.knows(alertmanager.Address)
 	return w
 }
 
@@ -112,7 +113,7 @@ func (w *world) write(path, format string, args ...any) {
 }
 
 // exporter starts an exporter with the timing of the rules: a minute is a second.
-func (w *world) exporter(env ...string) *process {
+func (w *world) exporter(env ...string) *proctest.Process {
 	w.Helper()
 	return start(w.T, append([]string{
 		"CAS_ENDPOINT=" + w.apiURL, "CAS_POLL_INTERVAL=1s", "CAS_STUCK_AFTER=15s", "CAS_RESYNC_INTERVAL=1m", "CAS_MAX_STALENESS=10s",
@@ -126,10 +127,10 @@ const limit = 500
 
 // ready waits until an exporter says that it is, as Kubernetes does before it ends
 // the one that it replaces.
-func (w *world) ready(e *process) *process {
+func (w *world) ready(e *proctest.Process) *proctest.Process {
 	w.Helper()
 	await(w.T, "the exporter to be ready", func() string {
-		_, problem := page("http://" + e.address + "/-/ready")
+		_, problem := page("http://" + e.Address + "/-/ready")
 		return problem
 	})
 	return e
@@ -137,12 +138,12 @@ func (w *world) ready(e *process) *process {
 
 // scrape makes these exporters, and no others, the targets of Prometheus, and
 // waits until it scrapes them and each has polled.
-func (w *world) scrape(exporters ...*process) {
+func (w *world) scrape(exporters ...*proctest.Process) {
 	w.Helper()
 	addresses, want := []string{}, map[string]float64{}
 	for _, e := range exporters {
-		addresses = append(addresses, e.address)
-		want[e.address] = 1
+		addresses = append(addresses, e.Address)
+		want[e.Address] = 1
 	}
 	list, err := json.Marshal([]map[string][]string{{"targets": addresses}})
 	if err != nil {
@@ -225,7 +226,7 @@ func (w *world) leads(n notice) {
 	path, ok := strings.CutPrefix(n.Annotations["page_url"], "http://localhost:10077/")
 	told := ""
 	for _, e := range w.scraped {
-		text, problem := page("http://" + e.address + "/" + path)
+		text, problem := page("http://" + e.Address + "/" + path)
 		told += text + problem
 	}
 	want := "Runbook of " + n.Labels["alertname"]
