@@ -257,7 +257,7 @@ CAS_TOTAL_SHARDS: 0 is not between 1 and 10000
 CAS_WEB_LISTEN_ADDRESS: "10077" is not host:port or :port
 CAS_WEB_SYSTEMD_SOCKET: "maybe" is not true or false
 CAS_WEB_TELEMETRY_PATH: "metrics" is not a path such as /metrics, of letters, digits and . _ -
-CAS_WEB_CONFIG_FILE: the file, or one that it names, cannot be read
+CAS_WEB_CONFIG_FILE: the file cannot be read: no such file or directory
 CAS_WEB_ENABLE_PPROF: "on" is not true or false
 CAS_LOG_LEVEL: "loud" is not debug, info, warn or error
 CAS_LOG_FORMAT: "xml" is not one of logfmt, json`},
@@ -265,7 +265,7 @@ CAS_LOG_FORMAT: "xml" is not one of logfmt, json`},
 			"nothing is configured",
 			env{},
 			nil,
-			"ALIBABA_CLOUD_ACCESS_KEY_ID: is empty, and no other source of credentials is configured; see CAS_CREDENTIALS, or try --demo",
+			"ALIBABA_CLOUD_ACCESS_KEY_ID: is not set, and no other source of credentials is configured; --help lists them, --demo needs none",
 		},
 		{
 			"nothing to watch", with("CAS_DISCOVERY", "false"), nil,
@@ -353,13 +353,15 @@ func TestWebConfigurations(t *testing.T) {
 	for text, want := range map[string]string{
 		"basic_auth_users:\n  a: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi": "",
 
-		"basic_auth_users:\n  a: CANARY":                           "is no web configuration: crypto/bcrypt: hashedSecret too short to be a bcrypted password",
-		"basic_auth_users: CANARY":                                 "is no web configuration: yaml: unmarshal errors: line 1: cannot unmarshal !!str `...` into map[string]config.Secret",
-		"users: [CANARY]":                                          "is no web configuration: yaml: unmarshal errors: line 1: field users not found in type web.Config",
-		"tls_server_config: {cert_file: CANARY, key_file: CANARY}": "is no web configuration: failed to read cert_file",
-		"tls_server_config: {cert: CANARY, key: CANARY}":           "is no web configuration: failed to load X509KeyPair: tls: failed to find any PEM data in certificate input",
-		"tls_server_config: {}\n\tCANARY":                          "is no web configuration: yaml: line 2: found character that cannot start any token",
-		"tls_server_config: {min_version: TLS99}":                  "is no web configuration: unknown TLS version: TLS99",
+		"basic_auth_users:\n  a: CANARY":                                    "is not a valid web configuration: crypto/bcrypt: hashedSecret too short to be a bcrypted password",
+		"basic_auth_users: CANARY":                                          "is not a valid web configuration: yaml: unmarshal errors: line 1: cannot unmarshal !!str `...` into map[string]config.Secret",
+		"users: [CANARY]":                                                   "is not a valid web configuration: yaml: unmarshal errors: line 1: field users not found in type web.Config",
+		"tls_server_config: {cert_file: CANARY, key_file: CANARY}":          "is not a valid web configuration: failed to read cert_file: no such file or directory",
+		"tls_server_config: {cert_file: ., key_file: CANARY}":               "is not a valid web configuration: failed to read cert_file: is a directory",
+		"tls_server_config: {cert_file: 'CANARY (a: b)', key_file: CANARY}": "is not a valid web configuration: failed to read cert_file: no such file or directory",
+		"tls_server_config: {cert: CANARY, key: CANARY}":                    "is not a valid web configuration: failed to load X509KeyPair: tls: failed to find any PEM data in certificate input",
+		"tls_server_config: {}\n\tCANARY":                                   "is not a valid web configuration: yaml: line 2: found character that cannot start any token",
+		"tls_server_config: {min_version: TLS99}":                           "is not a valid web configuration: unknown TLS version: TLS99",
 	} {
 		file := filepath.Join(dir, "web.yml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -702,30 +704,30 @@ func TestSource(t *testing.T) {
 		env  env
 		want string
 	}{
-		{"half a key", env{"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"}, "ALIBABA_CLOUD_ACCESS_KEY_SECRET: is empty, and the credentials come from: env"},
-		{"the other half", env{"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"}, "ALIBABA_CLOUD_ACCESS_KEY_ID: is empty, and the credentials come from: env"},
+		{"half a key", env{"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"}, "ALIBABA_CLOUD_ACCESS_KEY_SECRET: is not set; the source of the credentials (env) requires it"},
+		{"the other half", env{"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"}, "ALIBABA_CLOUD_ACCESS_KEY_ID: is not set; the source of the credentials (env) requires it"},
 		{
 			"half a key beside a whole source",
 			env{"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ECS_METADATA": "role"},
-			"ALIBABA_CLOUD_ACCESS_KEY_SECRET: is empty, and the credentials come from: env",
+			"ALIBABA_CLOUD_ACCESS_KEY_SECRET: is not set; the source of the credentials (env) requires it",
 		},
-		{"one key file", env{"CAS_ACCESS_KEY_SECRET_FILE": "/nowhere"}, "CAS_ACCESS_KEY_ID_FILE: is empty, and the credentials come from: file"},
+		{"one key file", env{"CAS_ACCESS_KEY_SECRET_FILE": "/nowhere"}, "CAS_ACCESS_KEY_ID_FILE: is not set; the source of the credentials (file) requires it"},
 		{
 			"OIDC without a role",
 			env{"ALIBABA_CLOUD_OIDC_TOKEN_FILE": "/nowhere"},
-			"ALIBABA_CLOUD_ROLE_ARN: is empty, and the credentials come from: oidc\nALIBABA_CLOUD_OIDC_PROVIDER_ARN: is empty, and the credentials come from: oidc",
+			"ALIBABA_CLOUD_ROLE_ARN: is not set; the source of the credentials (oidc) requires it\nALIBABA_CLOUD_OIDC_PROVIDER_ARN: is not set; the source of the credentials (oidc) requires it",
 		},
-		{"a picked source that is not there", env{"CAS_CREDENTIALS": "uri"}, "ALIBABA_CLOUD_CREDENTIALS_URI: is empty, and the credentials come from: uri"},
+		{"a picked source that is not there", env{"CAS_CREDENTIALS": "uri"}, "ALIBABA_CLOUD_CREDENTIALS_URI: is not set; the source of the credentials (uri) requires it"},
 		{
 			"a picked profile that is not there",
 			env{"CAS_CREDENTIALS": "profile"},
-			"CAS_CREDENTIALS: takes the credentials from profile, but neither ~/.aliyun/config.json nor a credentials file exists",
+			"CAS_CREDENTIALS: the credentials come from profile, but neither ~/.aliyun/config.json nor a credentials file exists",
 		},
 		{"a URI that is none", env{"ALIBABA_CLOUD_CREDENTIALS_URI": "token"}, "ALIBABA_CLOUD_CREDENTIALS_URI: is not an http:// or https:// address"},
 		{
 			"instance metadata that is forbidden",
 			env{"CAS_CREDENTIALS": "ecs_ram_role", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "True"},
-			"CAS_CREDENTIALS: takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids",
+			"CAS_CREDENTIALS: the credentials come from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids",
 		},
 		{"a region that would be another host", with("ALIBABA_CLOUD_STS_REGION", "evil.example/"), "ALIBABA_CLOUD_STS_REGION: is not a region such as cn-hangzhou"},
 		{"an STS that is none", with("ALIBABA_CLOUD_STS_ENDPOINT", "https://sts.aliyuncs.com/x"), "ALIBABA_CLOUD_STS_ENDPOINT: must be a scheme and a host only"},
@@ -740,7 +742,7 @@ func TestSource(t *testing.T) {
 		{
 			"white space alone",
 			env{"ALIBABA_CLOUD_ACCESS_KEY_ID": " ", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "\n"},
-			"ALIBABA_CLOUD_ACCESS_KEY_ID: is empty, and no other source of credentials is configured; see CAS_CREDENTIALS, or try --demo",
+			"ALIBABA_CLOUD_ACCESS_KEY_ID: is not set, and no other source of credentials is configured; --help lists them, --demo needs none",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -754,7 +756,7 @@ func TestSource(t *testing.T) {
 		"https://sts-vpc.cn-hangzhou.aliyuncs.com" || k.CLIConfigFile != "/nowhere/x" || k.Source != "env" {
 		t.Errorf("got %s, %s, %s", k.STSEndpoint, k.CLIConfigFile, k.Source)
 	}
-	if s := good(t, env{"ALIBABA_CLOUD_CONFIG_FILE": "/nowhere/x"}); s.Key.Source != "profile" || !slices.Equal(s.Warnings, []string{"ALIBABA_CLOUD_CONFIG_FILE names no file so far"}) {
+	if s := good(t, env{"ALIBABA_CLOUD_CONFIG_FILE": "/nowhere/x"}); s.Key.Source != "profile" || !slices.Equal(s.Warnings, []string{"ALIBABA_CLOUD_CONFIG_FILE: the file cannot be read so far: no such file or directory"}) {
 		t.Errorf("got %s, %q", s.Key.Source, s.Warnings)
 	}
 	if s := good(t, env{"CAS_CREDENTIALS": "ecs_ram_role"}); s.Key.Source != "ecs_ram_role" || s.Key.ECSRoleName != "" {
@@ -824,7 +826,7 @@ func TestSettingsCannotBePrinted(t *testing.T) {
 				t.Errorf("%s: %s shows a secret:\n%s", source, name, text)
 			}
 		}
-		if source == "file" && !strings.Contains(effective(s), "CAS_ACCESS_KEY_ID_FILE=[no such file]\n") {
+		if source == "file" && !strings.Contains(effective(s), "CAS_ACCESS_KEY_ID_FILE=[no such file or directory]\n") {
 			t.Errorf("got %s, want that the file does not exist", effective(s))
 		}
 	}

@@ -53,7 +53,7 @@ func (l *loader) key() Key {
 	case chosen < 0 && l.Credentials == "auto" && l.failed("command line"):
 		return k // the flag that is wrong may be one that needs no key
 	case chosen < 0 && l.Credentials == "auto":
-		l.fault("ALIBABA_CLOUD_ACCESS_KEY_ID", "is empty, and no other source of credentials is configured; see CAS_CREDENTIALS, or try --demo")
+		l.fault("ALIBABA_CLOUD_ACCESS_KEY_ID", "is not set, and no other source of credentials is configured; --help lists them, --demo needs none")
 		return k
 	case chosen < 0:
 		// The value could be a key that somebody put here.
@@ -64,9 +64,9 @@ func (l *loader) key() Key {
 	for _, n := range ways[chosen].needs {
 		switch {
 		case n.value == "":
-			l.fault(n.variable, "is empty, and the credentials come from: %s", k.Source)
+			l.fault(n.variable, "is not set; the source of the credentials (%s) requires it", k.Source)
 		case strings.HasSuffix(n.variable, "_FILE") && !exists(n.value):
-			l.warn("%s names no file so far", n.variable)
+			l.warn("%s: the file cannot be read so far: %s", n.variable, problem(n.value))
 		}
 	}
 	if k.Source == "env" && l.Credentials == "auto" && ways[1].configured {
@@ -127,13 +127,13 @@ func (l *loader) checkKey(k *Key) {
 	uri, isURL := parseAddress(string(k.URI))
 	switch {
 	case k.Source == "ecs_ram_role" && strings.EqualFold(l.env.alibaba("ECS_METADATA_DISABLED"), "true"):
-		l.fault("CAS_CREDENTIALS", "takes the credentials from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids")
+		l.fault("CAS_CREDENTIALS", "the credentials come from ecs_ram_role, which ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids")
 	case k.Source == "uri" && k.URI != "" && !isURL:
 		l.fault("ALIBABA_CLOUD_CREDENTIALS_URI", "is not an http:// or https:// address")
 	case k.Source == "profile" && k.configFile && !exists(k.CLIConfigFile):
-		l.warn("ALIBABA_CLOUD_CONFIG_FILE names no file so far")
+		l.warn("ALIBABA_CLOUD_CONFIG_FILE: the file cannot be read so far: %s", problem(k.CLIConfigFile))
 	case k.Source == "profile" && !exists(k.CLIConfigFile) && !exists(k.CredentialsFile):
-		l.fault("CAS_CREDENTIALS", "takes the credentials from profile, but neither ~/.aliyun/config.json nor a credentials file exists")
+		l.fault("CAS_CREDENTIALS", "the credentials come from profile, but neither ~/.aliyun/config.json nor a credentials file exists")
 	}
 	if !regexp.MustCompile(`^[a-z0-9-]*$`).MatchString(k.STSRegion) {
 		l.fault("ALIBABA_CLOUD_STS_REGION", "is not a region such as cn-hangzhou")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -67,16 +68,16 @@ func (f File) shown() string {
 	if f == "" || exists(string(f)) {
 		return string(f)
 	}
-	return "[no such file]"
+	return "[" + problem(string(f)) + "]"
 }
 
-// Format writes the path, or that there is no such file.
+// Format writes the path, or why there is no such file.
 func (f File) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.shown()) }
 
-// MarshalText returns the path, or that there is no such file.
+// MarshalText returns the path, or why there is no such file.
 func (f File) MarshalText() ([]byte, error) { return []byte(f.shown()), nil }
 
-// LogValue returns the path, or that there is no such file.
+// LogValue returns the path, or why there is no such file.
 func (f File) LogValue() slog.Value { return slog.StringValue(f.shown()) }
 
 // Secret is a text that cannot be printed: every way of formatting it yields a
@@ -107,7 +108,13 @@ func quote(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-func exists(path string) bool {
+func exists(path string) bool { return problem(path) == "" }
+
+// problem returns why there is no such file, without its path; empty if there is one.
+func problem(path string) string {
 	_, err := os.Stat(path)
-	return err == nil
+	if problem, ok := errors.AsType[*fs.PathError](err); ok {
+		return problem.Err.Error()
+	}
+	return ""
 }

@@ -15,7 +15,7 @@ import (
 func (l *loader) web() {
 	if l.Mode != Healthcheck { // the server is asked, not the file: it may be half written
 		if err := web.Validate(l.WebConfigFile); err != nil {
-			l.fault("CAS_WEB_CONFIG_FILE", "%s", unusable(err))
+			l.fault("CAS_WEB_CONFIG_FILE", "%s", unusable(l.WebConfigFile, err))
 		}
 	}
 	if len(l.WebListenAddress) == 0 {
@@ -41,11 +41,17 @@ func (l *loader) telemetryPath() {
 
 // unusable says what is wrong with a web configuration without repeating any of it: a
 // password may stand where a path or a number belongs.
-func unusable(err error) string {
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return "the file, or one that it names, cannot be read"
+func unusable(file string, err error) string {
+	if problem, ok := errors.AsType[*fs.PathError](err); ok {
+		which := "the file"
+		if problem.Path != file {
+			which = "the client_ca_file"
+		}
+		return which + " cannot be read: " + problem.Err.Error()
 	}
-	text, _, _ := strings.Cut(err.Error(), " (") // what follows is a path
+	// In brackets is a path. The other files' errors end with the cause, behind that path.
+	text := regexp.MustCompile(`(?s)^(failed to read \w+) \(.*: `).ReplaceAllString(err.Error(), "$1: ")
+	text, _, _ = strings.Cut(text, " (")
 	text = regexp.MustCompile("(?s)`.*`").ReplaceAllString(text, "`...`")
-	return "is no web configuration: " + strings.Join(strings.Fields(text), " ")
+	return "is not a valid web configuration: " + strings.Join(strings.Fields(text), " ")
 }

@@ -57,7 +57,7 @@ func TestCheckConfigOpensFiles(t *testing.T) {
 			if status != wantStatus || stderr != want {
 				t.Errorf("status %d, said %q; want %d, %q", status, stderr, wantStatus, want)
 			}
-			if missing := strings.Contains(stdout, "# warning: "+variable+" names no file so far"); missing != (name == "missing") {
+			if missing := strings.Contains(stdout, "# warning: "+variable+": the file cannot be read so far: no such file or directory\n"); missing != (name == "missing") {
 				t.Errorf("the warning of a missing file: %v\n%s", missing, stdout)
 			}
 			nothingPrivate(t, name, stdout+stderr)
