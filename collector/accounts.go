@@ -53,12 +53,12 @@ func accountFamilies() []accountFamily {
 		{description{"poll_expected_api_requests", "Estimated steady-state API requests per poll interval.", []string{"action"}}, func(s *scrape, e *exposition) {
 			byAction(s.expected, e)
 		}},
-		{description{"api_rate_limit_requests_per_second", "Configured limit of API requests, of this process.", nil}, func(s *scrape, e *exposition) {
+		{description{"api_rate_limit_requests_per_second", "Configured rate limit of the API requests of this process.", nil}, func(s *scrape, e *exposition) {
 			e.emit(s.RateLimit)
 		}},
 		{description{"probe_targets", "Hosts at /probe-targets, to which workers in success deployed a certificate, as of the last complete sweeps; absent when CAS_PROBE_TARGETS_PER_JOB is 0.", nil}, probeTargets},
 		{description{"probe_targets_omitted", "Workers in success without a host at /probe-targets (ResourceDomain of ListWorkerResource), as of the last complete sweeps; absent when CAS_PROBE_TARGETS_PER_JOB is 0.", []string{"reason"}}, probeTargetsOmitted},
-		{description{"account_info", "Number of a configured account; the value is 1.", []string{"account_id"}}, func(s *scrape, e *exposition) {
+		{description{"account_info", "Numeric id of a configured account; the value is 1.", []string{"account_id"}}, func(s *scrape, e *exposition) {
 			if s.AccountID != "" {
 				e.emit(1, s.AccountID)
 			}

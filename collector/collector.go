@@ -125,7 +125,7 @@ func (c *Collector) samples(p place, e *exposition) {
 func RegisterProcess(registry prometheus.Registerer, shard, totalShards int, demo bool) {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "shard_info",
-		Help: "Which part of the jobs this process watches, and of how many; the value is 1.",
+		Help: "Shard of the jobs that this process watches, and the number of shards; the value is 1.",
 	}, []string{"shard", "total_shards"})
 	info.WithLabelValues(strconv.Itoa(shard), strconv.Itoa(totalShards)).Set(1)
 	// Rules cannot read a label as a number, so the number is a value too.

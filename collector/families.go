@@ -37,7 +37,7 @@ func families() []family {
 				e.emit(float64(v.Snapshot.StuckOmitted))
 			}
 		}},
-		{description{"deployment_superseded_workers", "Failed workers of a job by Status, CloudProduct and RegionId whose target a worker of a later job (larger JobId) has in success (ListWorkerResource), as of the last complete sweeps.", group}, schedule.Sweeps, func(v *schedule.View, e *exposition) {
+		{description{"deployment_superseded_workers", "Failed workers of a job by Status, CloudProduct and RegionId whose resource a worker of a later job (larger JobId) has reached, in status success (ListWorkerResource), as of the last complete sweeps.", group}, schedule.Sweeps, func(v *schedule.View, e *exposition) {
 			v.Superseded(func(g *sweep.Group, n int) { e.emit(float64(n), g.CloudProduct, g.RegionID, g.Status) })
 		}},
 		{description{"deployment_job_workers", "Distinct workers of a job (Id of ListWorkerResource), as of the last complete sweep.", nil}, schedule.Sweeps, jobWorkers},

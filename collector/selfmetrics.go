@@ -71,7 +71,7 @@ func NewMetrics(registry prometheus.Registerer, account, region string) *Metrics
 		}, []string{"reason"}),
 		skipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "poll_skipped_total",
-			Help: "Ticks at which jobs of the round before still waited.",
+			Help: "Ticks at which jobs of the previous round were still waiting.",
 		}),
 		sent: map[string]*atomic.Int64{}, answers: newAnswers(),
 	}
