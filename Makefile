@@ -89,7 +89,7 @@ screenshots: ## take the pictures of the pages again
 bench: ## measure against the baselines and print the tables of docs/performance.md: an hour
 	cd bench && go run .
 
-bench-check: ## hold allocations against bench/figures.txt
+bench-check: ## compare allocations with bench/figures.txt
 	.ci/bench.sh check
 
 rules: ## test the alerts, and that their tests see mistakes
