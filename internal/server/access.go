@@ -95,7 +95,7 @@ func (a *access) current() (*web.Config, error) {
 	}
 	switch {
 	case err != nil && a.err == nil:
-		a.log.Error("the web configuration is broken: every request is refused until it is mended", "path", a.path)
+		a.log.Error("the web configuration is not valid: every request is refused until it is", "path", a.path)
 	case err == nil && a.err != nil:
 		a.log.Info("the web configuration is valid again", "path", a.path)
 	}

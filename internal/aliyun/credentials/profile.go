@@ -105,7 +105,7 @@ func (p *profile) resolve(e *entry, find func(name string) *entry, depth int) (f
 	case mode == "":
 		return found{}, errors.New("it has no mode, and its fields do not show one")
 	case !slices.Contains(modes(), mode):
-		return found{}, errors.New("its mode is none of " + strings.Join(modes(), ", "))
+		return found{}, errors.New("its mode is not one of " + strings.Join(modes(), ", "))
 	}
 	if err := e.complete(mode); err != nil {
 		return found{}, err

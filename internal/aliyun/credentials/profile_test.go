@@ -116,13 +116,13 @@ func TestProfile(t *testing.T) {
 		{"a shared instance", "instance", "", sharedProfiles, "STS.1", []string{"PUT /latest/api/token", "GET /latest/meta-data/ram/security-credentials/i"}},
 		{"shared OIDC", "federated", "", sharedProfiles, "STS.1", []string{"AssumeRoleWithOIDC acs:ram::1:role/o as session by jwt of p, for 3600 s"}},
 		{"no file", "", "", "", "profile: the command line's configuration does not exist", nil},
-		{"an unknown name", "none", cliProfiles, "", "profile: there is none of this name", nil},
-		{"an unknown name in both", "none", cliProfiles, sharedProfiles, "profile: there is none of this name", nil},
+		{"an unknown name", "none", cliProfiles, "", "profile: no such profile; its name is ALIBABA_CLOUD_PROFILE, else current in the command line's file, else default", nil},
+		{"an unknown name in both", "none", cliProfiles, sharedProfiles, "profile: no such profile; its name is ALIBABA_CLOUD_PROFILE, else current in the command line's file, else default", nil},
 		{
 			"a mode of others", "sso", cliProfiles, sharedProfiles,
-			"profile: its mode is none of AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, RamRoleArnWithRoleName, OIDC, CredentialsURI", nil,
+			"profile: its mode is not one of AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, RamRoleArnWithRoleName, OIDC, CredentialsURI", nil,
 		},
-		{"a type of others", "odd", "", sharedProfiles, "profile: its type is none of access_key, sts, ram_role_arn, ecs_ram_role, oidc_role_arn, credentials_uri", nil},
+		{"a type of others", "odd", "", sharedProfiles, "profile: its type is not one of access_key, sts, ram_role_arn, ecs_ram_role, oidc_role_arn, credentials_uri", nil},
 		{"a key without a mode", "plain", cliProfiles, "", "LTAIbase", nil},
 		{"a temporary key without a mode", "plain sts", cliProfiles, "", "STS.cli", nil},
 		{"a role without a mode", "plain role", cliProfiles, "", "STS.1", []string{`AssumeRole acs:ram::1:role/x as session by LTAIbase, external id "", for 3600 s`}},
@@ -153,7 +153,7 @@ func TestProfile(t *testing.T) {
 			"profile: the command line's configuration is not valid JSON", nil,
 		},
 		{"no INI", "", "", "[CANARY\nCANARY", "profile: the credentials file is not valid INI", nil},
-		{"no profiles", "", "{}", "", "profile: there is none of this name", nil},
+		{"no profiles", "", "{}", "", "profile: no such profile; its name is ALIBABA_CLOUD_PROFILE, else current in the command line's file, else default", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCloud()

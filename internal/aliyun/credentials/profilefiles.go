@@ -11,7 +11,7 @@ import (
 	"gopkg.in/ini.v1"
 )
 
-var errNoProfile = errors.New("there is none of this name")
+var errNoProfile = errors.New("no such profile; its name is ALIBABA_CLOUD_PROFILE, else current in the command line's file, else default")
 
 // cliProfile is a profile of ~/.aliyun/config.json.
 type cliProfile struct {
@@ -112,7 +112,7 @@ func (p *profile) parseShared(text string) (found, error) {
 	case strings.EqualFold(value("enable"), "false"):
 		return found{}, errors.New("it is not enabled")
 	case !known:
-		return found{}, errors.New("its type is none of access_key, sts, ram_role_arn, ecs_ram_role, oidc_role_arn, credentials_uri")
+		return found{}, errors.New("its type is not one of access_key, sts, ram_role_arn, ecs_ram_role, oidc_role_arn, credentials_uri")
 	}
 	return p.resolve(&entry{
 		mode: mode, keyID: value("access_key_id"), keySecret: value("access_key_secret"), token: value("security_token"),
