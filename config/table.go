@@ -44,7 +44,7 @@ Usage: aliyun_cas_exporter [flags]
 
   --demo                      watch an embedded simulator; needs no credentials
   --once                      poll once, print the aliyun_cas_* metrics, exit 1 if anything failed
-  --once.previous=FILE        with --once: keep what FILE, its last output, says of jobs that cannot be read now, until it is stale
+  --once.previous=FILE        with --once: take jobs that cannot be read now from FILE, the last output, until that is stale
   --check-config              validate the settings, print what is in force, exit
   --check-api                 call each action of the API that the settings need, print what is refused, exit 1 if anything is
   --healthcheck               exit 0 if the exporter on this host answers, else 1
@@ -68,11 +68,11 @@ Settings are environment variables; all mistakes are reported at once.
 Credentials are Alibaba Cloud's own variables: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET,
 ALIBABA_CLOUD_SECURITY_TOKEN; ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN,
 ALIBABA_CLOUD_OIDC_TOKEN_FILE; ALIBABA_CLOUD_ECS_METADATA; ALIBABA_CLOUD_CREDENTIALS_URI;
-ALIBABA_CLOUD_PROFILE, ALIBABA_CLOUD_CONFIG_FILE, ALIBABA_CLOUD_CREDENTIALS_FILE. ALIBABA_CLOUD_STS_REGION,
-ALIBABA_CLOUD_STS_ENDPOINT and ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED choose the address of STS.
+ALIBABA_CLOUD_PROFILE, ALIBABA_CLOUD_CONFIG_FILE, ALIBABA_CLOUD_CREDENTIALS_FILE. ALIBABA_CLOUD_STS_REGION and
+ALIBABA_CLOUD_STS_ENDPOINT choose the address of STS. ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED=true calls CAS and STS inside a VPC.
 HTTPS_PROXY, HTTP_PROXY and NO_PROXY work as in other Go programs; an invalid proxy is an error.
 
-Exit status: 0 stopped by a signal, 1 failure at run time, 2 bad settings.
+Exit status: 0 success, or stopped by a signal; 1 failure at run time; 2 bad settings.
 `)
 }
 
