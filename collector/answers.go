@@ -15,8 +15,8 @@ import (
 	"aliyun_cas_exporter/internal/reason"
 )
 
-// answers is a prometheus.Collector of what the last requests of an account were
-// answered. Counters cannot say it: a textfile has no history to compare with.
+// answers is a prometheus.Collector of the outcome of an account's last requests.
+// Counters cannot show it: a textfile has no history to compare with.
 type answers struct {
 	up, skew, lastError *prometheus.Desc
 
@@ -25,7 +25,7 @@ type answers struct {
 	seconds *float64
 }
 
-// API is what the last requests of an account were answered. The zero value means that
+// API is the outcome of the last requests of an account. The zero value means that
 // there was none.
 type API struct {
 	Asked  bool       // a request has ended

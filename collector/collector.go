@@ -48,7 +48,7 @@ func New(accounts schedule.Accounts) *Collector {
 	return c
 }
 
-// AsOf makes all ages those of a moment, for a poll that takes longer than the staleness.
+// AsOf computes ages as of a moment instead of now, for a poll that takes longer than the staleness.
 // It must not be called during a scrape.
 func (c *Collector) AsOf(at time.Time) { c.asOf = at }
 

@@ -12,7 +12,7 @@ import (
 	"aliyun_cas_exporter/collector/schedule"
 )
 
-// look takes one view of each account and job, as old as it is now.
+// look takes the current view of each account and job; now is the time of the scrape.
 func (e *exposition) look(accounts []shown, now time.Time) {
 	e.hostsCounted = false
 	e.scenes = slices.Grow(e.scenes[:0], len(accounts))[:len(accounts)]

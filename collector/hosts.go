@@ -48,9 +48,9 @@ func withHosts(scenes []scrape) (jobs []jobWithHosts) {
 // finder gives each address to the newest job, the one with the largest id, that has a
 // worker in success there: what an older one deployed is replaced.
 //
-// The hosts of a job whose data are stale go to no other: what they serve is not known. So
-// it is with hosts beyond the limit of a job. Nobody knows which these are, but they come
-// after all that it shows, so that no older job of the account gets one that does.
+// Hosts of a job with stale data do not go to an older job: what they serve is not known.
+// Neither do hosts beyond the limit of a job. Nobody knows which these are, but they sort
+// after all that the job shows. So no older job of the account gets a host that sorts there.
 type finder struct {
 	found []host
 	taken map[sweep.Address]struct{}

@@ -122,5 +122,5 @@ func (m *Metrics) RequestsByAction() map[string]float64 {
 	return sent
 }
 
-// API returns what the account's last requests were answered.
+// API returns the outcome of the account's last requests.
 func (m *Metrics) API() API { return m.answers.current() }

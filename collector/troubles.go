@@ -84,7 +84,7 @@ func rollbackFailed(f *facts) (text string, since time.Time, ok bool) {
 	return resources(f.rollbacks.n, "%d %s could not be rolled back"), f.rollbacks.oldest, f.rollbacks.n > 0
 }
 
-// workersFailed leaves it to the certificate when that is about to expire.
+// workersFailed says nothing while a certificate of the job is about to expire: that is a trouble of its own.
 func workersFailed(f *facts) (text string, since time.Time, ok bool) {
 	return resources(f.errors.n, "%d %s failed"), f.errors.oldest, f.errors.n > 0 && !f.urgent
 }
@@ -138,8 +138,8 @@ func expiresInWeeks(f *facts) (text string, since time.Time, ok bool) {
 	return f.expires(expiresNow, expiresSoon)
 }
 
-// expires reports whether the first certificate to expire has from so long to less than so
-// long left.
+// expires reports whether the certificate that expires first has at least from and less
+// than to left.
 func (f *facts) expires(from, to time.Duration) (text string, at time.Time, ok bool) {
 	at = f.expiring.NotAfter
 	if left := at.Sub(f.now); at.IsZero() || left < from || left >= to {
@@ -152,8 +152,8 @@ func (f *facts) expires(from, to time.Duration) (text string, at time.Time, ok b
 	return "certificate " + name + " has expired", at, true
 }
 
-// dataStale spares a configured job that was not polled yet: it is in a moment. The alert
-// waits for 10 minutes.
+// dataStale spares a configured job that was not polled yet: it will be in a moment. The
+// alert waits for 10 minutes.
 func dataStale(f *facts) (text string, since time.Time, ok bool) {
 	if f.Success.IsZero() {
 		return "never read", f.Since, f.Polled

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// regions checks the API's addresses, or finds them by their regions.
+// regions checks the API's addresses. Without CAS_ENDPOINT it finds them by region.
 func (l *loader) regions() {
 	n := len(l.Endpoint)
 	switch {
@@ -51,7 +51,7 @@ func (l *loader) regions() {
 	l.Endpoint = endpoints
 }
 
-// usual is for those who set the region of their resources.
+// usual helps people who set the region of their resources.
 const usual = "CAS_REGION_ID is the region of the API, for most accounts cn-hangzhou"
 
 // documented returns the documented endpoint of a region, empty for none.

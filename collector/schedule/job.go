@@ -64,8 +64,8 @@ func (j *job) waitingSince() time.Time {
 // from ours, for a change not to be overlooked.
 const granularity = 2 * time.Second
 
-// sweptRevision returns what shows later whether a job changed since a sweep began: the
-// revision of its record before.
+// sweptRevision returns the revision of a job's record before a sweep that began at start.
+// If the record has another one later, the job has changed since.
 func sweptRevision(record *cas.Job, start time.Time) revision {
 	if record == nil || start.Sub(record.Modified) < granularity {
 		return revision{} // a change in the same instant as the one recorded would not show
@@ -77,7 +77,7 @@ func sweptRevision(record *cas.Job, start time.Time) revision {
 // began at start.
 func (j *job) planResync(start time.Time, s *sweep.Snapshot, o *Options) {
 	j.resync = start.Add(o.ResyncInterval*4/5 + rand.N(o.ResyncInterval/5))
-	// A worker that becomes stuck while its job is at rest is not to wait for that.
+	// A worker that becomes stuck while its job is at rest must be seen earlier.
 	if next := s.NextStuck; !next.IsZero() && next.Add(o.StuckAfter).Before(j.resync) {
 		j.resync = next.Add(o.StuckAfter + time.Second)
 	}

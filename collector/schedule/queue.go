@@ -50,8 +50,8 @@ func newQueue(o *Options) queue {
 	}
 }
 
-// lineOf returns the line of a job: one at rest that was read is due at every tick where
-// no listing confirms it.
+// lineOf returns the line of a job. Without a listing that confirms it, a job at rest that
+// was read is due at every tick.
 func (q *queue) lineOf(j *job) line {
 	l := lineOf(j.view.Load())
 	if l == due && q.unlisted {

@@ -31,8 +31,8 @@ func newTargets() *targets {
 	return &targets{by: map[int64]*sweep.Snapshot{}, failed: map[cas.ResourceKey]*target{}}
 }
 
-// take replaces what is known of a job by what latest returns, nil: nothing. It is called
-// when no other take can be under way, so that the last one has what is latest.
+// take replaces what is known of a job by what latest returns; nil means nothing. It calls
+// latest under the lock, so of two takes the later one has the newer snapshot.
 func (t *targets) take(job int64, latest func() *sweep.Snapshot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -72,8 +72,8 @@ func (t *targets) put(job int64, s *sweep.Snapshot) {
 	t.lookUp(unknown)
 }
 
-// lose forgets what the largest job with some targets in success is if it is this one, and
-// returns those targets.
+// lose finds the targets whose largest job in success is this one, forgets that job there,
+// and returns them.
 func (t *targets) lose(job int64) map[cas.ResourceKey]*target {
 	lost := map[cas.ResourceKey]*target{}
 	for resource, target := range t.failed {
@@ -84,7 +84,7 @@ func (t *targets) lose(job int64) map[cas.ResourceKey]*target {
 	return lost
 }
 
-// lookUp sees which jobs have some targets in success.
+// lookUp finds, for each unknown target, the largest job that has it in success.
 func (t *targets) lookUp(unknown map[cas.ResourceKey]*target) {
 	if len(unknown) == 0 {
 		return

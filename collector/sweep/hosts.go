@@ -56,8 +56,8 @@ type NoHost struct {
 	Limit    int // a host that comes after those of Snapshot.Hosts
 }
 
-// hosts keeps the addresses of workers in success that come first, of which there are at
-// most so many, whatever the order in which workers are added.
+// hosts keeps the first addresses of workers in success, up to a limit. In whatever order
+// workers are added, it keeps the same.
 type hosts struct {
 	by     map[Address]*Host
 	last   Address // no later one can be among the first; zero: not known yet

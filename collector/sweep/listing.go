@@ -76,8 +76,8 @@ func (l Listing[T]) firstPage(ctx context.Context) (Page[T], error) {
 	return l.Fetch(ctx, 1, nil)
 }
 
-// fullPage returns how many rows a full page has. The answer is believed: it may
-// be smaller than asked, and larger where page 1 really is.
+// fullPage returns how many rows a full page has, as page 1 shows. The server may send
+// fewer than asked. It is believed to send more only if page 1 has more.
 func (p Page[T]) fullPage(asked int) int64 {
 	full, held := int64(asked), int64(len(p.Rows))
 	if p.ShowSize == 0 && 0 < held && held < min(full, p.Total) {

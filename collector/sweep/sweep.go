@@ -103,7 +103,7 @@ func (f filter) obeyed(workers []cas.Worker) error {
 	for i := range workers {
 		w := &workers[i]
 		if f.status != "" && w.Status != f.status || f.product != "" && !strings.EqualFold(w.CloudProduct, f.product) {
-			// Not what it is instead: a value of the API may echo anything.
+			// The error does not repeat the value: the API may echo anything.
 			return reason.Errorf(reason.Decode, "the answer to Status=%q CloudProduct=%q holds another worker", f.status, f.product)
 		}
 	}
