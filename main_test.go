@@ -62,10 +62,8 @@ func TestNothingUnaskedIsLogged(t *testing.T) {
 			go func() {
 				defer conn.Close()
 				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					fmt.Fprint(conn, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
-					time.Sleep(50 * time.Millisecond) // so that the connection is idle
-					fmt.Fprint(conn, "HTTP/1.1 407 CANARY\r\n\r\n")
 					sent.Add(1)
+					fmt.Fprint(conn, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\nHTTP/1.1 407 CANARY\r\n\r\n")
 				}
 			}()
 		}
@@ -73,7 +71,7 @@ func TestNothingUnaskedIsLogged(t *testing.T) {
 	program := exec.CommandContext(t.Context(), os.Args[0], "--once")
 	program.Env = []string{
 		"MAIN_TEST_RUN=1", "CAS_ENDPOINT=http://" + listener.Addr().String(), "CAS_JOB_IDS=1", "ALIBABA_CLOUD_ACCESS_KEY_ID=LTAItest",
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=LTAIsecret", "CAS_LOG_LEVEL=debug", "CAS_MAX_ATTEMPTS=2", "CAS_REQUESTS_PER_SECOND=2",
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=LTAIsecret", "CAS_LOG_LEVEL=debug", "CAS_MAX_ATTEMPTS=2", "CAS_REQUESTS_PER_SECOND=20",
 	}
 	var log bytes.Buffer
 	program.Stderr = &log

@@ -313,6 +313,7 @@ func replicated(tests []test) []test {
 
 // TestReplicas: two exporters that see the same alert as one does.
 func TestReplicas(t *testing.T) {
+	needsPromtool(t)
 	checkAll(t, textless(shipped(t)), replicated(tests(t)))
 }
 

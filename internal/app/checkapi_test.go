@@ -54,7 +54,7 @@ func TestCheckAPI(t *testing.T) {
 		for _, refused := range append([]string{""}, "ListDeploymentJob", "DescribeDeploymentJob", "ListWorkerResource", "DescribeDeploymentJobStatus", "ListDeploymentJobCert") {
 			t.Run(name+" "+refused, func(t *testing.T) {
 				sim, address := served(t)
-				environment(t, address, map[string]string{"CAS_JOB_IDS": c.jobs, "CAS_REQUESTS_PER_SECOND": "10"})
+				environment(t, address, map[string]string{"CAS_JOB_IDS": c.jobs})
 				if refused != "" {
 					_ = sim.Inject("forbidden", simulator.Match{Action: refused})
 				}
@@ -148,7 +148,7 @@ func TestCheckAPIWithoutAnAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim, address := served(t)
-			environment(t, address, map[string]string{"CAS_MAX_ATTEMPTS": "1", "CAS_REQUESTS_PER_SECOND": "10"})
+			environment(t, address, map[string]string{"CAS_MAX_ATTEMPTS": "1"})
 			for name, value := range c.settings {
 				t.Setenv(name, value)
 			}

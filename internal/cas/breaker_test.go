@@ -160,7 +160,7 @@ func TestBrokenJobsStopNoSoundOne(t *testing.T) {
 	}
 }
 
-// TestAnOutageCostsAFewRequestsATick takes the API of 1,000 jobs away, and gives it back.
+// TestAnOutageCostsAFewRequestsATick takes the API of 200 jobs away, and gives it back.
 func TestAnOutageCostsAFewRequestsATick(t *testing.T) {
 	for _, listing := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -172,11 +172,11 @@ func TestAnOutageCostsAFewRequestsATick(t *testing.T) {
 				return 200, good, nil
 			}}
 			client := e.client(t)
-			e.tick(t.Context(), client, listing, 1000)
+			e.tick(t.Context(), client, listing, 200)
 			down = true
 			e.tick(t.Context(), client, listing, 50) // what succeeded at the tick before speaks for the API
 			for tick := range 5 {
-				why := e.tick(t.Context(), client, listing, 1000)
+				why := e.tick(t.Context(), client, listing, 200)
 				most := 3
 				if tick == 0 {
 					most = 40 // those on their way, and their repetitions
@@ -186,7 +186,7 @@ func TestAnOutageCostsAFewRequestsATick(t *testing.T) {
 				}
 			}
 			down = false
-			if why := e.tick(t.Context(), client, listing, 1000); !all(why[15:], "") || listing && !all(why, "") { // failed probes may be late
+			if why := e.tick(t.Context(), client, listing, 200); !all(why[15:], "") || listing && !all(why, "") { // failed probes may be late
 				t.Errorf("after the outage jobs fail: %q", slices.Compact(why))
 			}
 		})
