@@ -195,7 +195,7 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 			exposed[name] = true
 			kind := strings.ToLower(family.GetType().String())
 			if !strings.HasPrefix(strings.ToLower(text), kind) {
-				t.Errorf("docs/metrics.md: %s is a %s", name, kind)
+				t.Errorf("docs/metrics.md: the line below the heading of %s must begin with its type, %s", name, kind)
 			}
 			var labels []string
 			for _, label := range family.GetMetric()[0].GetLabel() {
@@ -203,7 +203,7 @@ func TestDocumentsNameEveryFamily(t *testing.T) {
 				if l := label.GetName(); l != "account" && l != "job_id" {
 					labels = append(labels, "`"+l+"`")
 					if !strings.Contains(text, "`"+l+"`") {
-						t.Errorf("docs/metrics.md: %s has a label %s", name, l)
+						t.Errorf("docs/metrics.md: the section of %s does not name its label %s", name, l)
 					}
 				}
 			}
