@@ -43,7 +43,10 @@ func (e *envelope) err(d *decoder) error {
 	if refusal := e.refusal(); refusal != nil {
 		return refusal
 	}
-	return d.wrong
+	if d.wrong != nil {
+		return rpc.Undocumented(d.wrong, e.requestID)
+	}
+	return nil
 }
 
 // refusal returns an error if an answer with status 200 says that the call failed. Some
@@ -95,15 +98,13 @@ func (e *envelope) data(d *decoder, most int, row func()) {
 
 // pageErr is err of an answer that is one page of several.
 func (e *envelope) pageErr(d *decoder) error {
-	switch err := e.err(d); {
-	case err != nil:
-		return err
+	switch {
 	case !e.hasTotal:
-		return undocumented("Total is missing")
+		d.complain("Total is missing")
 	case e.total < 0:
-		return undocumented("Total is negative")
+		d.complain("Total is negative")
 	case !e.hasData && e.total > 0:
-		return undocumented("Data is missing")
+		d.complain("Data is missing")
 	}
-	return nil
+	return e.err(d)
 }

@@ -50,6 +50,14 @@ func TestRequests(t *testing.T) {
 		// The clock of a proxy is not the API's.
 		"web page":  {answer(407, http.Header{"Date": {date}}, "<html>"), nil, cas.Request{Sent: true}, reason.BadRequest},
 		"undecoded": {answer(200, full, "{}"), nil, cas.Request{Sent: true, RequestID: requestID}, reason.Decode},
+		"undecoded, known by its body": {
+			answer(200, http.Header{}, `{"Data":5,"RequestId":"REQ-BODY"}`), nil,
+			cas.Request{Sent: true, RequestID: "REQ-BODY"}, reason.Decode,
+		},
+		"no total, known by its body": {
+			answer(200, http.Header{}, `{"RequestId":"REQ-BODY","Data":[]}`), nil,
+			cas.Request{Sent: true, RequestID: "REQ-BODY"}, reason.Decode,
+		},
 		"network": {
 			func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") }, nil,
 			cas.Request{Sent: true},

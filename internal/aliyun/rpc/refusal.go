@@ -82,6 +82,11 @@ func Refused(status int, code, message, requestID string) *Error {
 	}
 }
 
+// Undocumented returns the Error of an answer of the API that is not as documented.
+func Undocumented(err error, requestID string) *Error {
+	return &Error{RequestID: oneLine(requestID), reason: reason.Decode, text: oneLine(err.Error())}
+}
+
 // hinted sets how long the server asks to wait. A gateway that sets x-acs-retry-after
 // has throttled the call, whatever its code is.
 func (e *Error) hinted(h http.Header) {
