@@ -9,7 +9,7 @@ import (
 
 // Certificate is a certificate that a job deploys.
 type Certificate struct {
-	ID               int64
+	ID               int64 // 0 if unreadable: one that CAS has by its order has none
 	Name, CommonName string
 	NotAfter         time.Time // UTC; zero if unreadable
 }
@@ -43,7 +43,7 @@ func (c *Certificate) read(d *decoder) {
 	for d.field() {
 		switch string(d.key) {
 		case "CertId":
-			c.ID = d.integer("CertId")
+			c.ID = d.number()
 		case "CertName":
 			c.Name = d.text()
 		case "CommonName":

@@ -145,6 +145,32 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// TestDetailsWithoutContent: an answer without anything of what was asked is an error, so that it replaces nothing.
+func TestDetailsWithoutContent(t *testing.T) {
+	for _, body := range []string{`{}`, `{"RequestId":"R"}`, `{"Data":{"Status":"success","WorkerCount":3}}`, `{"Id":8888,"Status":null,"WorkerCount":null}`} {
+		client := newClient(t, &api{answer: func(int) (int, string, string) { return http.StatusOK, "", body }}, nil)
+		if counts, err := client.CountJob(t.Context(), 8888); reason.Of(err) != reason.Decode {
+			t.Errorf("counts of %s: %+v, %v, want decode", body, counts, err)
+		}
+		if job, err := client.DescribeJob(t.Context(), 8888); reason.Of(err) != reason.Decode {
+			t.Errorf("record of %s: %+v, %v, want decode", body, job, err)
+		}
+	}
+}
+
+// TestCertificatesWithoutID: an id that is missing costs no expiry, neither of this certificate nor of another one.
+func TestCertificatesWithoutID(t *testing.T) {
+	const body = `{"Data":[{"CertId":null,"CertName":"order","NotAfterTime":1893456000000},{"CertId":"","CertName":"empty","NotAfterTime":"1893456000"},
+		{"CertId":"5","CertName":"text","NotAfterTime":1893456000}]}`
+	client := newClient(t, &api{answer: func(int) (int, string, string) { return http.StatusOK, "", body }}, nil)
+	got, err := client.ListCertificates(t.Context(), 8888)
+	expiry := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	want := []cas.Certificate{{Name: "order", NotAfter: expiry}, {Name: "empty", NotAfter: expiry}, {ID: 5, Name: "text", NotAfter: expiry}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // nothingForEver is a body that neither sends nor ends.
 type nothingForEver struct{}
 

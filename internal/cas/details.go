@@ -55,5 +55,8 @@ func (c *JobCounts) read(d *decoder) error {
 			e.field(d)
 		}
 	}
+	if *c == unknownCounts() {
+		d.complain("the answer has no counts")
+	}
 	return e.err(d)
 }

@@ -81,6 +81,9 @@ func (c *Client) DescribeJob(ctx context.Context, id int64) (Job, error) {
 			if job.ID != id {
 				d.complain("the answer is about job %d", job.ID)
 			}
+			if job == (Job{ID: id, Status: Unknown}) {
+				d.complain("the answer has no record")
+			}
 			return e.err(d)
 		})
 	})
