@@ -160,8 +160,8 @@ func outcomes() map[string]outcome {
 	}
 }
 
-// TestFaultTable injects each fault, and holds what is served, counted, logged
-// and spent against the contract and against internal/simulator/faults.md.
+// TestFaultTable injects each fault, and compares what is served, counted, logged
+// and spent with the contract and with internal/simulator/faults.md.
 func TestFaultTable(t *testing.T) {
 	want := outcomes()
 	table := "| fault | what it is | poll | calls |\n|---|---|---|---|\n"

@@ -322,7 +322,7 @@ func (e *randomEstate) known(id string) known {
 	return known{statuses: o.Statuses, products: o.Products, maxNamed: o.MaxNamed, stuckAfter: o.StuckAfter, last: id == "9999"}
 }
 
-// compare holds the exposition against what is known to be true.
+// compare compares the exposition with what is known to be true.
 func (w *world) compare(rt *rapid.T, shown map[string]map[string]exposed, when string) {
 	for _, e := range w.estates {
 		for _, id := range jobIDs() {

@@ -196,7 +196,7 @@ func (w *weather) clear() {
 	w.skew.Store(0)
 }
 
-// compare holds what is exported against the estate, which has been at rest.
+// compare compares what is exported with the estate, which has been at rest.
 func (w *weather) compare(t *testing.T, r *rig) {
 	t.Helper()
 	jobs := w.sim.Jobs()

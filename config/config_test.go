@@ -78,7 +78,7 @@ func with(pairs ...string) env {
 	return e
 }
 
-// TestDefaults holds every name and default against the contract.
+// TestDefaults compares every name and default with the contract.
 func TestDefaults(t *testing.T) {
 	want := `CAS_JOB_IDS=
 CAS_DISCOVERY=true
@@ -416,8 +416,8 @@ func TestEveryVariableIsNamed(t *testing.T) {
 	}
 }
 
-// TestStatusesAreTheClients holds the statuses that can be set, of which this package
-// has lists of its own, against those that the client documents.
+// TestStatusesAreTheClients compares the statuses that can be set, of which this package
+// has lists of its own, with those that the client documents.
 func TestStatusesAreTheClients(t *testing.T) {
 	for name, statuses := range map[string][]string{"CAS_STATUSES": cas.WorkerStatuses(), "CAS_DISCOVERY_STATUSES": cas.JobStatuses()} {
 		_, err := load(t, with(name, "nonsense"))
@@ -485,7 +485,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestRegions holds the addresses that regions lead to, and what is wrong with them.
+// TestRegions checks the addresses that regions lead to, and what is wrong with them.
 func TestRegions(t *testing.T) {
 	const elsewhere = "CAS_REGION_ID: region %s probably has no deployment jobs: certificates are documented for cn-hangzhou and ap-southeast-1 only, other regions for private CA"
 	for _, test := range []struct {

@@ -1,4 +1,4 @@
-// Package deploy_test holds what operators deploy against the program.
+// Package deploy_test compares what operators deploy with the program.
 package deploy_test
 
 import (

@@ -43,8 +43,8 @@ func find(text, expression string) []string {
 	return found
 }
 
-// TestEveryAlertHasARunbook holds the sections against the alerts, in the same
-// order, and the links of the alerts against the page that is served.
+// TestEveryAlertHasARunbook compares the sections with the alerts, in the same
+// order, and the links of the alerts with the page that is served.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	alerts := slices.Compact(find(rules(t), `(?m)^ +- alert: (\S+)$`)) // one alert may have two severities
 	if diff := cmp.Diff(alerts, find(docs.Runbooks, `(?m)^## (\S+)$`)); diff != "" {
@@ -105,8 +105,8 @@ func TestNamesExist(t *testing.T) {
 	}
 }
 
-// TestCallsAreAccepted holds the calls of rules and runbooks that read against the
-// parameters that Alibaba Cloud's own CLI knows.
+// TestCallsAreAccepted checks the calls of rules and runbooks by the parameters that
+// Alibaba Cloud's own CLI knows.
 func TestCallsAreAccepted(t *testing.T) {
 	const described = "../internal/simulator/testdata/cli-metadata"
 	// They change something, so the exporter has no use for them, and the CLI's description is not here.

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestCheckConfigReadsProfiles holds what --check-config says of the profiles that
+// TestCheckConfigReadsProfiles checks what --check-config says of the profiles that
 // people have: of the command line's file, then of the one that the SDKs share.
 func TestCheckConfigReadsProfiles(t *testing.T) {
 	const key = `"access_key_id":"LTAI-CANARY","access_key_secret":"CANARY"`

@@ -124,7 +124,7 @@ func show(t *testing.T, s server.Status) string {
 	return w.Body.String()
 }
 
-// TestStartPage holds the page in each state against a golden file, and against
+// TestStartPage compares the page in each state with a golden file, and with
 // what every page must be.
 func TestStartPage(t *testing.T) {
 	for name, status := range states() {
@@ -321,7 +321,7 @@ func TestManyJobs(t *testing.T) {
 	}
 }
 
-// TestContrast holds each pair of colours that meet, light and dark, against what
+// TestContrast compares each pair of colours that meet, light and dark, with what
 // WCAG 2 asks for: 4.5 for text, 3 for shapes.
 func TestContrast(t *testing.T) {
 	text, err := os.ReadFile("style.css")

@@ -13,7 +13,7 @@ import (
 	"aliyun_cas_exporter/internal/simulator"
 )
 
-// TestSignature3Vector holds the simulator against the example of Alibaba Cloud's
+// TestSignature3Vector compares the simulator with the example of Alibaba Cloud's
 // documentation of ACS3-HMAC-SHA256.
 func TestSignature3Vector(t *testing.T) {
 	req := httptest.NewRequest("POST", "https://ecs.cn-shanghai.aliyuncs.com/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai", http.NoBody)

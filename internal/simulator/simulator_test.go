@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestSignatureVectors holds the simulator against signatures that were computed
+// TestSignatureVectors compares the simulator with signatures that were computed
 // independently for fixed parameters.
 func TestSignatureVectors(t *testing.T) {
 	form := url.Values{

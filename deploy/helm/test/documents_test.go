@@ -89,8 +89,8 @@ func comment(key *yaml.Node) string {
 	return strings.Join(lines, " ")
 }
 
-// TestValuesAreDocumented holds the README's table against values.yaml, and both
-// against the schema.
+// TestValuesAreDocumented compares the README's table with values.yaml, and both
+// with the schema.
 func TestValuesAreDocumented(t *testing.T) {
 	table := "| value | default | meaning |\n|---|---|---|\n"
 	for _, v := range values(t) {

@@ -19,7 +19,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// TestRestricted holds every pod against the restricted Pod Security Standard, as
+// TestRestricted checks every pod by the restricted Pod Security Standard, as
 // the API server itself applies it.
 func TestRestricted(t *testing.T) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)

@@ -20,7 +20,7 @@ import (
 	"aliyun_cas_exporter/internal/reason"
 )
 
-// TestSignatureVectors holds the client against signatures that were computed
+// TestSignatureVectors compares the client with signatures that were computed
 // independently for fixed parameters.
 func TestSignatureVectors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
