@@ -138,7 +138,7 @@ func (b *board) waiting() cog.Builder[dashboard.Panel] {
 func (b *board) durations() cog.Builder[dashboard.Panel] {
 	return dashed(lines(panel{
 		title: "Poll duration", width: 6, empty: "never polled, or not scraped", unit: units.Seconds,
-		about:   "Time of the last poll, beside the poll interval. Above it, polls are skipped.",
+		about:   "Time of the last round of polls, beside the poll interval. If it takes longer, jobs are read late.",
 		queries: []query{{b.latest("poll_duration_seconds"), ofProcess, overTime}, {"max(" + b.series("poll_interval_seconds") + ")", "interval", overTime}},
 	}), "interval")
 }
@@ -146,7 +146,7 @@ func (b *board) durations() cog.Builder[dashboard.Panel] {
 func (b *board) skipped() cog.Builder[dashboard.Panel] {
 	return lines(panel{
 		title: "Skipped polls", width: 6, empty: noExporter, unit: count,
-		about:   "Polls skipped because the previous one was still running.",
+		about:   "Ticks at which jobs of the previous round were still waiting.",
 		queries: []query{{by("sum", process+", account", "increase("+b.series("poll_skipped_total")+"[$__rate_interval])"), ofProcess, overTime}},
 	})
 }

@@ -67,7 +67,7 @@ func TestPagesInBrowser(t *testing.T) {
 			{"stale", "", []view{light}, 1, false, []string{"The API of Alibaba Cloud cannot be read.", "too old to be shown"}},
 		}},
 		{"refused", refused(t), nil, `api_up 0`, []look{
-			{"refused", "", []view{light}, 0, true, []string{"Alibaba Cloud refuses the credentials.", "InvalidAccessKeyId.NotFound", "Which jobs there are is not known."}},
+			{"refused", "", []view{light}, 0, true, []string{"Alibaba Cloud refuses the credentials.", "InvalidAccessKeyId.NotFound", "The list of jobs is not known."}},
 		}},
 	} {
 		t.Run(site.name, func(t *testing.T) {

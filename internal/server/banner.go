@@ -101,7 +101,7 @@ func causesOf(a *collector.State) (causes []cause) {
 		if i := slices.IndexFunc(causes, func(c cause) bool { return slices.Contains(c.Actions, "ListDeploymentJob") }); i >= 0 {
 			causes[i].Error = line(a.ListingError)
 		} else {
-			causes = append(causes, cause{Error: line(a.ListingError), Advice: "Listing fails as a whole.", Runbook: "runbooks" + section("AliyunCasDiscoveryFailing")})
+			causes = append(causes, cause{Error: line(a.ListingError), Advice: "A listing that is not complete does not count.", Runbook: "runbooks" + section("AliyunCasDiscoveryFailing")})
 		}
 	}
 	slices.SortStableFunc(causes, func(a, b cause) int { return cmp.Compare(b.Jobs, a.Jobs) })
