@@ -60,7 +60,7 @@ e2e: ## run the program with Prometheus, Alertmanager and a webhook
 	.ci/e2e.sh
 
 attack: ## let clients do their worst to the HTTP side, for docs/reliability.md: three minutes
-	go test -tags attack -run '^TestAttack' -count=1 -v ./internal/e2e
+	go test -tags e2e,attack -run '^TestAttack' -count=1 -v ./internal/e2e
 
 stack: ## try the demo with Prometheus and Alertmanager, until a key is pressed
 	@.ci/stack.sh

@@ -60,7 +60,7 @@ func TestAttack(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), attackTime)
 			defer cancel()
 			w := p.watch(ctx, t, "")
-			test.attack(ctx, p.address)
+			test.attack(ctx, p.Address)
 			w.judge(t, 0.99)
 		})
 	}
@@ -93,7 +93,7 @@ func TestAttackPasswords(t *testing.T) {
 		all.Go(func() {
 			client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
 			for n := left.Add(-1); n >= 0 && ctx.Err() == nil; n = left.Add(-1) {
-				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/metrics", http.NoBody)
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Address+"/metrics", http.NoBody)
 				req.SetBasicAuth("other", fmt.Sprint("wrong", n))
 				if resp, err := client.Do(req); err == nil {
 					_, _ = io.Copy(io.Discard, resp.Body)
@@ -148,7 +148,7 @@ func attacked(t *testing.T, settings ...string) target {
 		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + simulator.DemoAccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + simulator.DemoAccessKeySecret,
 	}, settings...), binary)}
 	await(t, "the first poll", func() string {
-		resp, err := http.Get("http://" + p.address + "/-/ready")
+		resp, err := http.Get("http://" + p.Address + "/-/ready")
 		if err != nil {
 			return err.Error()
 		}
@@ -166,7 +166,7 @@ func attacked(t *testing.T, settings ...string) target {
 func (p target) scrape(ctx context.Context, client *http.Client, user string) (problem string) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/metrics", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Address+"/metrics", http.NoBody)
 	if err != nil {
 		return err.Error()
 	}
@@ -218,7 +218,7 @@ func (p target) watch(ctx context.Context, t *testing.T, user string) *siege {
 	w.done.Go(func() {
 		client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}} // as the kubelet
 		for tick := time.NewTicker(200 * time.Millisecond); ctx.Err() == nil; <-tick.C {
-			resp, err := client.Get("http://" + p.address + "/-/healthy")
+			resp, err := client.Get("http://" + p.Address + "/-/healthy")
 			if err == nil {
 				_ = resp.Body.Close()
 			}
@@ -235,7 +235,7 @@ func (p target) watch(ctx context.Context, t *testing.T, user string) *siege {
 func (w *siege) judge(t *testing.T, least float64) {
 	t.Helper()
 	w.done.Wait()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

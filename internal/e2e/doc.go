@@ -4,7 +4,7 @@
 //
 // A minute of the rules is a second here; nothing else about them differs from
 // what is shipped. The tests need programs that `make e2e` installs, so that
-// without them `go test ./...` passes them over.
+// `go test ./...` does not build them: their tag is e2e.
 //
 // It refuses to prove what a cheaper test can: thresholds and labels of each rule
 // belong to promtool and deploy/prometheus/rules_test.yml.
