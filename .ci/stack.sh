@@ -68,7 +68,7 @@ start prometheus 9090 "$prometheus/prometheus" --config.file="$dir/prometheus.ym
 cat <<END
 exporter      http://$exporter/  with /metrics and /runbooks
 ${prober:+prober        http://$prober/  probes three hosts of the demo, one of which serves an old certificate
-}Alertmanager  http://$alerts/  has the first alerts after the minutes that the rules wait
+}Alertmanager  http://$alerts/  has the first alerts after five minutes, that of the old certificate after 30
 Prometheus    http://$address/api/v1/alerts  and the rest of its API; this build has no pages
 Press any key to end.
 END

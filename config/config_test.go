@@ -1,12 +1,15 @@
 package config_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -350,6 +353,20 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 // TestWebConfigurations are read before anything starts, and never shown.
 func TestWebConfigurations(t *testing.T) {
 	dir := t.TempDir()
+	tls := httptest.NewTLSServer(nil)
+	tls.Close()
+	private, err := x509.MarshalPKCS8PrivateKey(tls.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"good.crt": {Type: "CERTIFICATE", Bytes: tls.Certificate().Raw},
+		"good.key": {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for text, want := range map[string]string{
 		"basic_auth_users:\n  a: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi": "",
 
@@ -359,9 +376,11 @@ func TestWebConfigurations(t *testing.T) {
 		"tls_server_config: {cert_file: CANARY, key_file: CANARY}":          "is not a valid web configuration: failed to read cert_file: no such file or directory",
 		"tls_server_config: {cert_file: ., key_file: CANARY}":               "is not a valid web configuration: failed to read cert_file: is a directory",
 		"tls_server_config: {cert_file: 'CANARY (a: b)', key_file: CANARY}": "is not a valid web configuration: failed to read cert_file: no such file or directory",
-		"tls_server_config: {cert: CANARY, key: CANARY}":                    "is not a valid web configuration: failed to load X509KeyPair: tls: failed to find any PEM data in certificate input",
-		"tls_server_config: {}\n\tCANARY":                                   "is not a valid web configuration: yaml: line 2: found character that cannot start any token",
-		"tls_server_config: {min_version: TLS99}":                           "is not a valid web configuration: unknown TLS version: TLS99",
+		"tls_server_config: {cert_file: good.crt, key_file: CANARY}":        "is not a valid web configuration: failed to read key_file: no such file or directory",
+		"tls_server_config: {cert_file: good.crt, key_file: good.key, client_auth_type: RequireAnyClientCert, client_ca_file: CANARY}": "the client_ca_file cannot be read: no such file or directory",
+		"tls_server_config: {cert: CANARY, key: CANARY}": "is not a valid web configuration: failed to load X509KeyPair: tls: failed to find any PEM data in certificate input",
+		"tls_server_config: {}\n\tCANARY":                "is not a valid web configuration: yaml: line 2: found character that cannot start any token",
+		"tls_server_config: {min_version: TLS99}":        "is not a valid web configuration: unknown TLS version: TLS99",
 	} {
 		file := filepath.Join(dir, "web.yml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
