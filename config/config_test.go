@@ -339,6 +339,7 @@ CAS_ACCOUNTS: "alone" is not name:role-arn; a name has letters, digits, dots, da
 		{"an unknown flag, and no key", nil, []string{"--demmo"}, "command line: flag provided but not defined: -demmo; see --help"},
 		{"an argument", key, []string{"LTAI-of-somebody"}, "command line: takes flags only; see --help"},
 		{"two modes", key, []string{"--once", "--check-config"}, "command line: --once and --check-config exclude each other"},
+		{"a previous output of a server", key, []string{"--once.previous=x"}, "command line: --once.previous requires --once"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := load(t, test.env, test.args...)

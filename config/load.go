@@ -54,6 +54,9 @@ func (l *loader) parse(args []string) map[string]string {
 			l.Mode = mode
 		}
 	}
+	if l.Previous != "" && l.Mode != Once {
+		l.fault("command line", "--once.previous requires --once")
+	}
 	return overrides
 }
 

@@ -38,7 +38,7 @@ func TestCheckConfigOpensFiles(t *testing.T) {
 		"a directory":       {func() { _ = os.Mkdir(path, 0o700) }, "is a directory"},
 		"a pipe":            {func() { _ = syscall.Mkfifo(path, 0o600) }, ""}, // nobody writes: it would wait for ever
 		"missing":           {func() {}, ""},
-		"not ours":          {func() { write(path, "CANARY"); _ = os.Chmod(path, 0) }, "permission denied"},
+		"not ours":          {func() { write(path, "CANARY"); _ = os.Chmod(path, 0) }, "cannot be read: permission denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_ = os.Remove(path)

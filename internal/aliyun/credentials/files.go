@@ -123,7 +123,7 @@ func readText(path string) (string, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return "", errNotExist
 	case errors.Is(err, os.ErrPermission):
-		return "", errors.New("permission denied")
+		return "", errors.New("cannot be read: permission denied")
 	case err != nil:
 		return "", errors.New("cannot be opened")
 	}
