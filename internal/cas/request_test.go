@@ -52,11 +52,13 @@ func TestRequests(t *testing.T) {
 		"undecoded": {answer(200, full, "{}"), nil, cas.Request{Sent: true, RequestID: requestID}, reason.Decode},
 		"undecoded, known by its body": {
 			answer(200, http.Header{}, `{"Data":5,"RequestId":"REQ-BODY"}`), nil,
-			cas.Request{Sent: true, RequestID: "REQ-BODY"}, reason.Decode,
+			cas.Request{Sent: true, RequestID: "REQ-BODY"},
+			reason.Decode,
 		},
 		"no total, known by its body": {
 			answer(200, http.Header{}, `{"RequestId":"REQ-BODY","Data":[]}`), nil,
-			cas.Request{Sent: true, RequestID: "REQ-BODY"}, reason.Decode,
+			cas.Request{Sent: true, RequestID: "REQ-BODY"},
+			reason.Decode,
 		},
 		"network": {
 			func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") }, nil,
