@@ -17,7 +17,8 @@ const (
 	maxLabel = 1024
 	// maxKnown bounds the remembered texts of a decoder; see knownText.
 	maxKnown = 512
-	// maxSeconds is the year 10000; what is later is no time but a mistake.
+	// What is before the year 1971, or after the year 9999, is no time but a mistake.
+	minSeconds = 31536000
 	maxSeconds = 253402300800
 )
 
@@ -95,7 +96,7 @@ func (d *decoder) time() time.Time {
 			n, err = int64(f), nil
 		}
 	}
-	if err != nil || n <= 0 {
+	if err != nil || n < minSeconds {
 		return time.Time{}
 	}
 	if n > 1e11 {

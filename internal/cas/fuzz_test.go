@@ -184,7 +184,7 @@ func genericWorker(id int64, row map[string]any) cas.Worker {
 		} else {
 			w.Modified = time.Unix(n, 0).UTC()
 		}
-		if w.Modified.Year() > 9999 || w.Modified.Year() < 1970 {
+		if w.Modified.Year() > 9999 || w.Modified.Year() < 1971 {
 			w.Modified = time.Time{}
 		}
 	}
