@@ -43,7 +43,7 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 		}()
 		start := time.Now()
 		var seen []string // when the long job was read
-		for time.Since(start) < 20*time.Minute {
+		for time.Since(start) < brief(15*time.Minute, 20*time.Minute) {
 			time.Sleep(time.Minute)
 			for id := range 5 {
 				label := fmt.Sprintf("job_id=%q", strconv.Itoa(id+1))
@@ -79,7 +79,7 @@ func TestALongSweepHoldsUpNoOther(t *testing.T) {
 func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
-		past, workers := time.Now().Add(-time.Hour), crowd(640)
+		past, workers := time.Now().Add(-time.Hour), crowd(480)
 		for i := range workers {
 			workers[i].Modified = past // none becomes stuck, so that nothing else asks for a read
 		}
@@ -93,7 +93,7 @@ func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
 		r := newRig(t, sim, func(s *settings) {
 			discovering(s)
 			s.RequestsPerSecond, s.account.PageSize = 1, 2
-			s.account.MaxStaleness, s.account.ResyncInterval = 4*time.Minute, 20*time.Minute
+			s.account.MaxStaleness, s.account.ResyncInterval = 3*time.Minute, 15*time.Minute
 		})
 		r.Poll(t.Context())
 		ctx, cancel := context.WithCancel(t.Context())
@@ -120,7 +120,7 @@ func TestAGiantJobIsConfirmedWhileItIsRead(t *testing.T) {
 		sim.UpdateJob(1, func(j *simulator.Job) { j.Modified = time.Now() })
 		changed, seen := time.Now(), false
 		for ; time.Since(changed) < time.Hour && !seen; time.Sleep(time.Minute) {
-			switch old := time.Since(changed) > 5*time.Minute && time.Now().Unix()-swept() > 5*60; editing() {
+			switch old := time.Since(changed) > 4*time.Minute && time.Now().Unix()-swept() > 4*60; editing() {
 			case before:
 				if old {
 					t.Fatalf("%v after it changed the job shows what it was, read %d s ago", time.Since(changed), time.Now().Unix()-swept())
@@ -254,7 +254,7 @@ func TestAJobIsNeverPolledTwiceAtATime(t *testing.T) {
 			discovering(s)
 			s.Transport, s.RequestTimeout, s.account.JobIDs = transport, 3*time.Minute, []int64{1}
 		})
-		hours := brief(4, 24)
+		hours := brief(3, 24)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(hours)*time.Hour)
 		defer cancel()
 		ended := make(chan struct{})

@@ -174,7 +174,7 @@ func TestAcceptHeaders(t *testing.T) {
 		}
 		// A small family of each type: expfmt's parser of OpenMetrics takes a second for 10 kB.
 		names := url.Values{"name[]": {
-			"aliyun_cas_api_requests_total", "times_seconds", "aliyun_cas_deployment_workers", "go_gc_duration_seconds",
+			"aliyun_cas_poll_skipped_total", "times_seconds", "aliyun_cas_deployment_job_workers", "go_gc_duration_seconds",
 			"go_memstats_alloc_bytes", "go_memstats_alloc_bytes_total",
 		}}
 		var want map[string]int
