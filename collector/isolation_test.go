@@ -118,6 +118,17 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("%v calls, want 3 pages\n%s", sim.Calls(), r.log)
 			}
 		},
+		"page 1 is served whatever is asked for": func(t *testing.T, sim *simulator.Simulator) {
+			t.Helper()
+			sim.PutJob(simulator.Job{ID: 1, Status: "processing"}, crowd(5000))
+			if err := sim.Inject("duplicate-page", simulator.Match{Action: "ListWorkerResource"}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) { s.account.JobIDs = []int64{1} })
+			if up := r.Poll(t.Context()); up || sim.Calls()["ListWorkerResource"] > 15 {
+				t.Errorf("%v calls, want three reads that end with page 2", sim.Calls())
+			}
+		},
 		"a finished job is deleted": func(t *testing.T, sim *simulator.Simulator) {
 			t.Helper()
 			ids := jobs(sim, 2, "success")

@@ -88,8 +88,8 @@ func TestDocumentedSampleIsIncomplete(t *testing.T) {
 		if got := r.value(t, "poll_failures_total", `reason="incomplete"`); got != "1" {
 			t.Errorf("failures as incomplete: %s, want 1\n%s", got, r.log)
 		}
-		if got := sim.Calls()["ListWorkerResource"]; got != 3 {
-			t.Errorf("%d calls, want three reads of one page", got)
+		if got := sim.Calls()["ListWorkerResource"]; got != 6 {
+			t.Errorf("%d calls, want three reads that end when page 2 repeats page 1", got)
 		}
 	})
 }

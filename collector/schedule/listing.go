@@ -83,7 +83,7 @@ func (l lister) read(ctx context.Context, jobType, status string) (jobs []*cas.J
 					failure = reason.Errorf(reason.Decode, "the answer to JobType=%q Status=%q holds another job", jobType, status)
 				}
 			}
-			return sweep.Page[cas.Job]{Rows: answer.Jobs, Total: answer.Total, ShowSize: answer.ShowSize}, failure
+			return sweep.Page[cas.Job]{Rows: answer.Jobs, Total: answer.Total}, failure
 		},
 	}
 	pages, err = listing.Read(ctx, func() func(*cas.Job) {

@@ -17,9 +17,8 @@ const maxReads = 3
 
 // Page is one page of a listing, as the API gave it.
 type Page[T any] struct {
-	Rows     []T
-	Total    int64 // rows of all pages
-	ShowSize int64 // rows of a full page as the API says, 0 if it does not
+	Rows  []T
+	Total int64 // rows of all pages
 }
 
 // Listing describes how to read all pages of one listing. Every field is required.
@@ -76,20 +75,13 @@ func (l Listing[T]) firstPage(ctx context.Context) (Page[T], error) {
 	return l.Fetch(ctx, 1, nil)
 }
 
-// fullPage returns how many rows a full page has, as page 1 shows. The server may send
-// fewer than asked. It is believed to send more only if page 1 has more.
+// fullPage returns how many rows a full page has: as many as page 1 if others follow it.
+// The API may give fewer than asked, and need not say so.
 func (p Page[T]) fullPage(asked int) int64 {
-	full, held := int64(asked), int64(len(p.Rows))
-	if p.ShowSize == 0 && 0 < held && held < min(full, p.Total) {
-		return held // nothing is said, and more are to come
+	if held := int64(len(p.Rows)); 0 < held && held < p.Total {
+		return held
 	}
-	if 0 < p.ShowSize && p.ShowSize < full {
-		return max(p.ShowSize, held)
-	}
-	if p.ShowSize > full && held >= min(p.ShowSize, p.Total) {
-		return p.ShowSize
-	}
-	return full
+	return int64(asked)
 }
 
 // reader is one read of a listing.
@@ -138,15 +130,19 @@ func (r *reader[T]) take(n int, p Page[T]) error {
 	switch got := int64(len(p.Rows)); {
 	case p.Total != r.first.Total:
 		return reason.Errorf(reason.Incomplete, "page %d reports a total of %d, page 1 of %d", n, p.Total, r.first.Total)
-	case got < due:
+	case got < due, got > r.full && n > 1:
 		return reason.Errorf(reason.Incomplete, "page %d holds %d rows of %d", n, got, due)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := r.seen.n
 	for i := range p.Rows {
 		if r.seen.add(r.ID(&p.Rows[i])) {
 			r.add(&p.Rows[i])
 		}
+	}
+	if r.seen.n == before && due > 0 {
+		return reason.Errorf(reason.Incomplete, "page %d repeats rows of other pages", n)
 	}
 	return nil
 }

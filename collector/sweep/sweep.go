@@ -83,7 +83,7 @@ func (f filter) read(ctx context.Context, api API, jobID int64, o *Options, coun
 			if err == nil {
 				err = f.obeyed(answer.Workers)
 			}
-			return Page[cas.Worker]{Rows: answer.Workers, Total: answer.Total, ShowSize: answer.ShowSize}, err
+			return Page[cas.Worker]{Rows: answer.Workers, Total: answer.Total}, err
 		},
 	}
 	pages, err := listing.Read(ctx, func() func(*cas.Worker) {

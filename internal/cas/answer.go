@@ -15,7 +15,7 @@ const maxRows = 1000
 // envelope holds the fields that every answer can have.
 type envelope struct {
 	code, message, requestID string
-	total, showSize          int64
+	total                    int64
 	hasTotal, hasData        bool
 	rows                     int // in Data
 }
@@ -31,8 +31,6 @@ func (e *envelope) field(d *decoder) {
 		e.requestID = d.text()
 	case "Total":
 		e.total, e.hasTotal = d.integer("Total"), true
-	case "ShowSize":
-		e.showSize = d.number() // absent or unreadable, it is simply not known
 	default:
 		d.skip()
 	}

@@ -114,7 +114,7 @@ func written(p cas.WorkerPage) []byte {
 		}
 		rows = append(rows, row)
 	}
-	text, _ := json.Marshal(map[string]any{"Total": p.Total, "ShowSize": fmt.Sprint(p.ShowSize), "Data": rows})
+	text, _ := json.Marshal(map[string]any{"Total": p.Total, "Data": rows})
 	return text
 }
 
@@ -144,7 +144,6 @@ func generic(text []byte) (page *cas.WorkerPage, judged bool) {
 		return nil, true
 	}
 	page = &cas.WorkerPage{Total: total, Workers: []cas.Worker{}}
-	page.ShowSize, _ = strconv.ParseInt(scalar(answer["ShowSize"]), 10, 64)
 	for _, item := range list {
 		row, isRow := item.(map[string]any)
 		id, err := strconv.ParseInt(scalar(row["Id"]), 10, 64)

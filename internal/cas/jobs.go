@@ -37,9 +37,8 @@ type JobQuery struct {
 
 // JobPage is one page of jobs.
 type JobPage struct {
-	Total    int64 // jobs that match the query, as the API counts them
-	ShowSize int64 // rows of a full page, as the API says; 0 if it does not
-	Jobs     []Job
+	Total int64 // jobs that match the query, as the API counts them
+	Jobs  []Job
 }
 
 // ListJobs reads one page by ListDeploymentJob into the memory of spare, which may
@@ -66,7 +65,7 @@ func (p *JobPage) read(d *decoder, size int) error {
 		p.Jobs = append(p.Jobs, Job{})
 		p.Jobs[len(p.Jobs)-1].read(d, (*decoder).skip)
 	})
-	p.Total, p.ShowSize = e.total, e.showSize
+	p.Total = e.total
 	return e.pageErr(d)
 }
 

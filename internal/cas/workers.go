@@ -72,9 +72,8 @@ type WorkerQuery struct {
 
 // WorkerPage is one page of workers.
 type WorkerPage struct {
-	Total    int64 // workers that match the query, as the API counts them
-	ShowSize int64 // rows of a full page, as the API says; 0 if it does not
-	Workers  []Worker
+	Total   int64 // workers that match the query, as the API counts them
+	Workers []Worker
 }
 
 // ListWorkers reads one page by ListWorkerResource into the memory of spare, which
@@ -103,7 +102,7 @@ func (p *WorkerPage) read(d *decoder, q *WorkerQuery) error {
 		p.Workers = append(p.Workers, Worker{})
 		p.Workers[len(p.Workers)-1].read(d, &held, q.Hosts)
 	})
-	p.Total, p.ShowSize = e.total, e.showSize
+	p.Total = e.total
 	return e.pageErr(d)
 }
 
