@@ -222,3 +222,35 @@ func (w *weather) compare(t *testing.T, r *rig) {
 		}
 	}
 }
+
+// TestFirstRoundWaitsForItsListing: until something is known of the jobs, no tick ends the
+// round, and the exporter is not ready.
+func TestFirstRoundWaitsForItsListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{Latency: 10 * time.Second})
+		jobs(sim, 2, "processing")
+		r := newRig(t, sim, func(s *settings) {
+			discovering(s)
+			s.account.PollInterval = 4 * time.Second
+		})
+		accounts := schedule.Accounts{r.Account}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			accounts.Run(ctx)
+			close(ended)
+		}()
+		for r.value(t, "discovery_up") == "0" {
+			if accounts.Ready() || r.value(t, "poll_duration_seconds") != "absent" || r.value(t, "poll_last_failures", `reason="auth"`) != "absent" {
+				t.Fatal("the first round ended before its listing")
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(25 * time.Second)
+		if took := r.Round().Took; !accounts.Ready() || took == 0 {
+			t.Errorf("ready %v, the last round took %v", accounts.Ready(), took)
+		}
+		cancel()
+		<-ended
+	})
+}

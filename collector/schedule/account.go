@@ -106,12 +106,14 @@ func (a *Account) list(ctx context.Context, tick time.Time) {
 	a.fill(ctx, l.jobs, tick)
 }
 
-// beginRound ends the previous round, unless moving jobs of it still wait.
+// beginRound ends the previous round, unless it waits for the first listing or moving jobs
+// of it still wait.
 func (a *Account) beginRound(tick time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tick = tick
-	if a.current.anyOf(a.queue.waiting[moving]) {
+	unlisted := a.current.running() && a.Discovery != nil && !a.Listing().Polled
+	if unlisted || a.current.anyOf(a.queue.waiting[moving]) {
 		a.Observer.TicksSkipped(1)
 		return
 	}

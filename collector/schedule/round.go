@@ -34,12 +34,14 @@ func newRound(start time.Time, requests map[string]float64) round {
 // running reports whether there is a round.
 func (r *round) running() bool { return r.open != nil }
 
-// update removes the jobs that are done. If the tick began the round, it first adds all jobs
-// that wait or are being polled. listed says that the listing of a tick has ended.
+// update removes the jobs that are done. If the tick began the round, or the round's listing
+// has just ended, it first adds all jobs that wait or are being polled. listed says that the
+// listing of a tick has ended.
 func (r *round) update(tick time.Time, waiting []*job, polling map[int64]*job, listed bool) {
 	if !r.running() {
 		return
 	}
+	begins := r.start.Equal(tick) || listed && !r.whole
 	r.whole = r.whole || listed
 	before, open := r.open, map[*job]bool{}
 	for _, j := range waiting {
@@ -48,7 +50,7 @@ func (r *round) update(tick time.Time, waiting []*job, polling map[int64]*job, l
 	for _, j := range polling {
 		open[j] = true
 	}
-	if !r.start.Equal(tick) {
+	if !begins {
 		maps.DeleteFunc(open, func(j *job, _ bool) bool { return !before[j] })
 	}
 	r.open = open

@@ -31,6 +31,10 @@ func TestRounds(t *testing.T) {
 		t.Error("a round runs that nobody began")
 	}
 
+	slow := newRound(tick, nil)
+	slow.update(next, []*job{a}, map[int64]*job{c.id: c}, true) // its listing ends after the next tick
+	holds(&slow, a, c)
+
 	r := newRound(tick, map[string]float64{"ListDeploymentJob": 10})
 	r.update(tick, nil, nil, false)
 	if r.done() {
