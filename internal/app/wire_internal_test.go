@@ -29,3 +29,12 @@ func TestEverySettingIsWired(t *testing.T) {
 		}
 	}
 }
+
+// TestEachSiteHasItsConsole holds where the pages of a region lead to.
+func TestEachSiteHasItsConsole(t *testing.T) {
+	for region, want := range map[string]string{"cn-hangzhou": "console.aliyun.com", "ap-southeast-1": "console.alibabacloud.com"} {
+		if got := console(region); got != "https://yundun."+want {
+			t.Errorf("%s: got %s, want that at %s", region, got, want)
+		}
+	}
+}
