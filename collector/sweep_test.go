@@ -94,6 +94,34 @@ func TestDocumentedSampleIsIncomplete(t *testing.T) {
 	})
 }
 
+// TestAReadThatCannotBecomeCompleteEnds has one wrong page of twenty: a short one, or a
+// first page of one row, as if there were a thousand pages. The pages behind it that are
+// not on their way are not asked for.
+func TestAReadThatCannotBecomeCompleteEnds(t *testing.T) {
+	for _, wrong := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := simulator.New(simulator.Options{Latency: 100 * time.Millisecond})
+			sim.PutJob(simulator.Job{ID: 8888, Status: "processing"}, crowd(1000))
+			if wrong == 1 {
+				sim.InjectHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = w.Write([]byte(`{"RequestId":"R","Total":1000,"Data":[{"Id":1,"Status":"pending"}]}`))
+				}), simulator.Match{Action: "ListWorkerResource", Page: 1})
+			} else if err := sim.Inject("short-page", simulator.Match{Action: "ListWorkerResource", Page: wrong}); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, sim, func(s *settings) {
+				s.account.JobIDs, s.RequestsPerSecond = []int64{8888}, 1000
+			})
+			if r.Poll(t.Context()) || r.value(t, "poll_failures_total", `reason="incomplete"`) != "1" {
+				t.Errorf("page %d is wrong: want one failure as incomplete\n%s", wrong, r.log)
+			}
+			if got := sim.Calls()["ListWorkerResource"]; got > 3*(1+2*4) {
+				t.Errorf("page %d is wrong: %d calls, want three reads of nine at most", wrong, got)
+			}
+		})
+	}
+}
+
 // TestWhatPagingCannotSee shows the bound that is documented. A worker that is deleted
 // from a page already read, and one that is inserted behind, hide each other: the rows
 // move up, and one that was there all the while is on no page that is read. The
