@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -271,44 +272,49 @@ func keysOnce(text []byte) bool {
 // comes is a result that is fit to be exported, or one line with a reason.
 func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		if status < 200 || status > 599 {
-			return
-		}
-		client := newClient(t, &api{}, func(o *cas.Options) {
-			o.MaxAttempts = 1
-			o.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
-			})
-		})
-		page, err := client.ListWorkers(t.Context(), cas.WorkerQuery{JobID: 8888, Page: 1, Size: 50}, nil)
-		explained(t, err)
-		valid(t, page)
-		jobs, err := client.ListJobs(t.Context(), cas.JobQuery{Page: 1, Size: 50}, nil)
-		explained(t, err)
-		job, err := client.DescribeJob(t.Context(), 8888)
-		if explained(t, err); err == nil {
-			jobs.Jobs = append(jobs.Jobs, job)
-		}
-		for _, j := range jobs.Jobs {
-			if j.ID <= 0 || j.Status == "" || !utf8.ValidString(j.Name+j.Status+j.JobType+j.CertType) || len(j.Name) > 1024 {
-				t.Errorf("job %+v", j)
-			}
-		}
-		counts, err := client.CountJob(t.Context(), 8888)
-		explained(t, err)
-		for _, n := range []int64{counts.Workers, counts.Matched, counts.Failed, counts.RollbackFailed, counts.QuotaBought, counts.QuotaUsed} {
-			if n < -1 {
-				t.Errorf("counts %+v", counts)
-			}
-		}
-		certificates, err := client.ListCertificates(t.Context(), 8888)
-		explained(t, err)
-		for _, c := range certificates {
-			if !utf8.ValidString(c.Name+c.CommonName) || len(c.Name) > 1024 || len(c.CommonName) > 1024 {
-				t.Errorf("certificate %+v", c)
-			}
+		if status >= 200 && status <= 599 {
+			synctest.Test(t, func(t *testing.T) { answers(t, status, body) })
 		}
 	})
+}
+
+
+func answers(t *testing.T, status int, body []byte) {
+	t.Helper()
+	client := newClient(t, &api{}, func(o *cas.Options) {
+		o.MaxAttempts = 1
+		o.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
+		})
+	})
+	page, err := client.ListWorkers(t.Context(), cas.WorkerQuery{JobID: 8888, Page: 1, Size: 50}, nil)
+	explained(t, err)
+	valid(t, page)
+	jobs, err := client.ListJobs(t.Context(), cas.JobQuery{Page: 1, Size: 50}, nil)
+	explained(t, err)
+	job, err := client.DescribeJob(t.Context(), 8888)
+	if explained(t, err); err == nil {
+		jobs.Jobs = append(jobs.Jobs, job)
+	}
+	for _, j := range jobs.Jobs {
+		if j.ID <= 0 || j.Status == "" || !utf8.ValidString(j.Name+j.Status+j.JobType+j.CertType) || len(j.Name) > 1024 {
+			t.Errorf("job %+v", j)
+		}
+	}
+	counts, err := client.CountJob(t.Context(), 8888)
+	explained(t, err)
+	for _, n := range []int64{counts.Workers, counts.Matched, counts.Failed, counts.RollbackFailed, counts.QuotaBought, counts.QuotaUsed} {
+		if n < -1 {
+			t.Errorf("counts %+v", counts)
+		}
+	}
+	certificates, err := client.ListCertificates(t.Context(), 8888)
+	explained(t, err)
+	for _, c := range certificates {
+		if !utf8.ValidString(c.Name+c.CommonName) || len(c.Name) > 1024 || len(c.CommonName) > 1024 {
+			t.Errorf("certificate %+v", c)
+		}
+	}
 }
 
 // explained fails for an error that is not one line with a reason.

@@ -23,12 +23,13 @@ type uses map[string]map[string]map[string]bool
 // TestNoCircleOfFiles type-checks each package of the program, and follows which file uses
 // what another one declares. With -v it lists all of it.
 func TestNoCircleOfFiles(t *testing.T) {
-	packages, imports := sources(t), exported(t)
+	packages, set := sources(t), token.NewFileSet()
+	imports := importer.ForCompiler(set, "gc", exported(t))
 	if len(packages) < 10 {
 		t.Fatalf("%d folders with source files, want all of them", len(packages))
 	}
 	for _, folder := range slices.Sorted(maps.Keys(packages)) {
-		u := usesIn(t, folder, packages[folder], imports)
+		u := usesIn(t, set, folder, packages[folder], imports)
 		if testing.Verbose() {
 			for _, from := range slices.Sorted(maps.Keys(u)) {
 				for _, to := range slices.Sorted(maps.Keys(u[from])) {
@@ -97,9 +98,8 @@ func exported(t *testing.T) importer.Lookup {
 }
 
 // usesIn returns which files of a folder use each other.
-func usesIn(t *testing.T, folder string, paths []string, imports importer.Lookup) uses {
+func usesIn(t *testing.T, set *token.FileSet, folder string, paths []string, imports types.Importer) uses {
 	t.Helper()
-	set := token.NewFileSet()
 	var files []*ast.File
 	for _, path := range paths {
 		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
@@ -109,7 +109,7 @@ func usesIn(t *testing.T, folder string, paths []string, imports importer.Lookup
 		files = append(files, file)
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
-	config := types.Config{Importer: importer.ForCompiler(set, "gc", imports)}
+	config := types.Config{Importer: imports}
 	checked, err := config.Check(folder, set, files, info)
 	if err != nil {
 		t.Fatal(err)
