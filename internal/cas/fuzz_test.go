@@ -278,7 +278,6 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-
 func answers(t *testing.T, status int, body []byte) {
 	t.Helper()
 	client := newClient(t, &api{}, func(o *cas.Options) {
