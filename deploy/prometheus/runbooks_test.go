@@ -1,11 +1,10 @@
-package docs_test
+package prometheus_test
 
 import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -20,20 +19,6 @@ import (
 	"aliyun_cas_exporter/internal/server"
 )
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-func rules(t *testing.T) string {
-	t.Helper()
-	return read(t, "../deploy/prometheus/rules.yml")
-}
-
 // find returns what the first group of an expression matches in a text, in order.
 func find(text, expression string) []string {
 	var found []string
@@ -46,7 +31,7 @@ func find(text, expression string) []string {
 // TestEveryAlertHasARunbook compares the sections with the alerts, in the same
 // order, and the links of the alerts with the page that is served.
 func TestEveryAlertHasARunbook(t *testing.T) {
-	alerts := slices.Compact(find(rules(t), `(?m)^ +- alert: (\S+)$`)) // one alert may have two severities
+	alerts := slices.Compact(find(read(t, "rules.yml"), `(?m)^ +- alert: (\S+)$`)) // one alert may have two severities
 	if diff := cmp.Diff(alerts, find(docs.Runbooks, `(?m)^## (\S+)$`)); diff != "" {
 		t.Errorf("sections of docs/runbooks.md (-alerts +sections):\n%s", diff)
 	}
@@ -60,7 +45,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	answer := httptest.NewRecorder()
 	s.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/runbooks", http.NoBody))
 	anchors := find(answer.Body.String(), `<h2 id="([^"]+)">`)
-	links := slices.Compact(find(rules(t), `(?m)^ +runbook_url: http://localhost:10077/runbooks(?:\?job_id=\{\{ or \$labels\.job_id "" \}\})?#(\S+)$`))
+	links := slices.Compact(find(read(t, "rules.yml"), `(?m)^ +runbook_url: http://localhost:10077/runbooks(?:\?job_id=\{\{ or \$labels\.job_id "" \}\})?#(\S+)$`))
 	if diff := cmp.Diff(anchors, links); diff != "" {
 		t.Errorf("links of the alerts (-anchors of the page +links):\n%s", diff)
 	}
@@ -83,16 +68,16 @@ func TestRunbooksAreWhole(t *testing.T) {
 	}
 }
 
-// TestNamesExist holds the metrics and settings that rules and runbooks name
-// against docs/metrics.md, the recording rules and the program.
+// TestNamesExist compares the metrics and settings that rules and runbooks name with
+// docs/metrics.md, the recording rules and the program.
 func TestNamesExist(t *testing.T) {
 	known := []string{"aliyun_cas_exporter", "aliyun_cas_textfile"} // the program and its unit
-	known = append(known, find(read(t, "metrics.md"), `(?m)^### (\S+)$`)...)
-	known = append(known, find(rules(t), `(?m)^ +- record: (\S+)$`)...)
+	known = append(known, find(read(t, "../../docs/metrics.md"), `(?m)^### (\S+)$`)...)
+	known = append(known, find(read(t, "rules.yml"), `(?m)^ +- record: (\S+)$`)...)
 	for _, v := range config.Table() {
 		known = append(known, v.Name)
 	}
-	for path, text := range map[string]string{"rules.yml": rules(t), "runbooks.md": docs.Runbooks} {
+	for path, text := range map[string]string{"rules.yml": read(t, "rules.yml"), "runbooks.md": docs.Runbooks} {
 		names := find(text, `\b((?:\w+:)?aliyun_cas_\w+(?::\w+)?|CAS_[A-Z_]+)\b`)
 		if len(names) < 20 {
 			t.Errorf("%s: only %d names are understood", path, len(names))
@@ -108,7 +93,7 @@ func TestNamesExist(t *testing.T) {
 // TestCallsAreAccepted checks the calls of rules and runbooks by the parameters that
 // Alibaba Cloud's own CLI knows.
 func TestCallsAreAccepted(t *testing.T) {
-	const described = "../internal/simulator/testdata/cli-metadata"
+	const described = "../../internal/simulator/testdata/cli-metadata"
 	// They change something, so the exporter has no use for them, and the CLI's description is not here.
 	known := map[string][]string{
 		"UpdateDeploymentJobStatus": {"JobId", "Status"},
@@ -132,7 +117,7 @@ func TestCallsAreAccepted(t *testing.T) {
 			known[action.Name] = append(known[action.Name], p.Name)
 		}
 	}
-	calls := find(docs.Runbooks+rules(t), "aliyun cas ([A-Z][^\n`]*)")
+	calls := find(docs.Runbooks+read(t, "rules.yml"), "aliyun cas ([A-Z][^\n`]*)")
 	if len(calls) < 20 {
 		t.Errorf("only %d calls are understood", len(calls))
 	}
