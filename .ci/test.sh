@@ -129,11 +129,12 @@ exposition() {
 npm_client() { NODE_PATH=$(node_client) .ci/gotest.sh -count=1 -run '^TestNodeClient$' ./internal/simulator; }
 shell_scripts() { git ls-files '*.sh' .ci/run deploy/systemd/aliyun_cas_textfile | xargs shellcheck; }
 
-# Two lanes beside each other, of the same length: what computes, and, before it when both want a processor, what mostly
+# Two lanes beside each other, of about the same length: what computes, and, before it when both want a processor, what mostly
 # waits, and then the rest.
 computing() {
   part race nothing race
   part properties nothing properties
+  part fuzz nothing fuzz
   part rules alerting .ci/rules.sh
 }
 waiting() {
@@ -148,7 +149,6 @@ waiting() {
   part release release_needs .ci/release-test.sh
   part vulnerabilities vulnerabilities_needs vulnerabilities
   part bench nothing .ci/bench.sh check
-  part fuzz nothing fuzz
   part chart chart_needs module deploy/helm/test helm prometheus
   part compose compose_needs module deploy/compose prometheus
   part shell shellcheck_needs shell_scripts
