@@ -87,7 +87,7 @@ func (p *Process) Kill() {
 	<-p.Ended
 }
 
-// Output is what a program printed. It may be read while it is written.
+// Output is what a program, or a part of it, printed. It may be read while it is written.
 type Output struct {
 	mu   sync.Mutex
 	text strings.Builder

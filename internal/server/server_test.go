@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,6 +22,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_cas_exporter/collector"
+	"aliyun_cas_exporter/internal/proctest"
 	"aliyun_cas_exporter/internal/server"
 )
 
@@ -38,32 +38,14 @@ type fixture struct {
 	registry *prometheus.Registry
 	facts    *collector.Collector // of newExporter
 	ready    *atomic.Bool
-	log      *logBuffer
-}
-
-// logBuffer is a buffer that may be read while it is written.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log      *proctest.Output
 }
 
 // newServer returns a server of a registry with one gauge and one histogram; change
 // may alter its options.
 func newServer(tb testing.TB, change func(*server.Options)) *fixture {
 	tb.Helper()
-	f := &fixture{registry: prometheus.NewPedanticRegistry(), ready: &atomic.Bool{}, log: &logBuffer{}}
+	f := &fixture{registry: prometheus.NewPedanticRegistry(), ready: &atomic.Bool{}, log: &proctest.Output{}}
 	good := prometheus.NewGauge(prometheus.GaugeOpts{Name: "good", Help: "A gauge."})
 	times := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "times_seconds", Help: "A histogram.", Buckets: []float64{.1, 1}, NativeHistogramBucketFactor: 1.1,
