@@ -72,7 +72,8 @@ receivers: [{name: test, webhook_configs: [{url: %q}]}]
 		t.Fatal(err)
 	}
 	// On a busy machine a test takes longer than the minute, here, in which a rollout must move, and an exporter needs more
-	// than five seconds to start again; a round, or the scrape that shows its end, takes longer than three seconds.
+	// than five seconds to start again. The age of a round is by the API's clock, which Date gives in whole seconds: one of
+	// them is a third of what is too old here.
 	patient := strings.ReplaceAll(string(rules), "offset 1h", "offset 1d")
 	for alerts, wait := range map[string]string{"ExporterDown|ExporterTargetDown|ShardMissing": "15m", "PollOverdue": "2h"} {
 		patient = regexp.MustCompile(`(?s)(alert: AliyunCas(?:`+alerts+`)\n.*?for: )\w+`).ReplaceAllString(patient, "${1}"+wait)
